@@ -1,0 +1,78 @@
+# Every verb of the project in one place. Needs make (GNU 3.81 or newer) and Python 3.11 or newer;
+# everything else is installed into .venv. Choose another interpreter with `make setup PYTHON=...`.
+
+MODERN := import sys; sys.exit(sys.version_info < (3, 11))
+# The first interpreter that is new enough; looked for only when the environment has to be made.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(MODERN)' 2>/dev/null && { echo $$p; break; }; done)
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+PROTO := proto/nucleus/rpc/job_queue.proto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab demo test test-long test-full lint types proto diagram bench clean requirements
+
+help: ## List every target with its one-line text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.stamp ## Make .venv with everything in it; does nothing when it is up to date
+
+lab: .venv/.stamp ## Open the notebooks in JupyterLab
+	$(BIN)/nucleus lab
+
+demo: .venv/.stamp ## Do real work, kill a worker, and prove that nothing was lost
+	$(BIN)/nucleus demo
+
+test: lint types ## Lint, check types, and run every test that is not slow
+	$(BIN)/pytest -n 2 -m "not long and not full"
+
+test-long: .venv/.stamp ## Run the slow tests
+	@$(BIN)/pytest -m "long and not full" || { code=$$?; \
+	test $$code -eq 5 || exit $$code; echo "No test is marked long."; }
+
+test-full: .venv/.stamp ## Run the slow tests at their full sizes
+	NUCLEUS_TEST_SIZE=full $(BIN)/pytest -m "full or long"
+
+lint: .venv/.stamp ## Check style and format (PEP 8, by ruff)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/.stamp ## Check types (mypy, strict)
+	$(BIN)/mypy --strict nucleus tests
+
+proto: .venv/.stamp ## Generate the gRPC stubs again from the .proto file
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
+
+diagram: ## Draw architecture.png from docs/architecture.dot (needs Graphviz)
+	dot -Tpng -Gdpi=110 docs/architecture.dot -o architecture.png
+
+bench: .venv/.stamp ## Measure jobs per second on this machine
+	$(BIN)/nucleus bench
+
+clean: ## End what an interrupted run left behind; remove caches and build outputs
+	-@test ! -x $(BIN)/nucleus || $(BIN)/nucleus clean
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+
+requirements: .venv/.stamp ## Pin again what pyproject.toml asks for (UPGRADE=--upgrade for newer versions)
+	$(COMPILE) $(UPGRADE) --extra dev -o requirements-dev.txt
+	$(COMPILE) --extra lab --constraint requirements-dev.txt -o requirements.txt
+	@for f in requirements.txt:lab requirements-dev.txt:dev; do file=$${f%%:*}; { \
+	echo "# Pinned and hashed: what pyproject.toml and its extra '$${f##*:}' need, for every platform."; \
+	echo "# Written by 'make requirements'; change pyproject.toml, not this file."; \
+	cat $$file; } > $$file.new && mv $$file.new $$file; done
+
+.venv/.stamp: requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(MODERN)' || { \
+	echo "Nucleus needs Python 3.11 or newer, and $(or $(PYTHON),python3) is not." \
+	"Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	@# uv comes first, pinned and hashed by the same file as everything that it installs.
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

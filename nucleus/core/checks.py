@@ -1,0 +1,128 @@
+"""What the ledger checks before it takes anything in, each with its limit in words.
+
+Each function answers ``None`` when there is nothing to refuse.
+"""
+
+import json
+
+from nucleus.core.job import Job, JobSpec
+from nucleus.core.lifecycle import Status
+from nucleus.core.refusals import Reason, Refusal, invalid, shorten
+from nucleus.core.worker import MAX_WINDOW, Hello, Report, Reports, Worker
+
+MAX_NAME = 100  # characters of a job type or a worker's name
+MAX_KEY = 200  # characters of a user's idempotency key
+MAX_CLIENT = 64  # characters of a client id
+MAX_PRIORITY = 1_000
+MAX_DELAY = 31_536_000.0  # seconds: a year
+MAX_ATTEMPTS = 100
+MAX_TIMEOUT = 86_400.0  # seconds: a day
+MAX_SLOTS = MAX_WINDOW
+MAX_RESULT = 1_048_576  # characters of a result's JSON text
+
+
+def check_spec(spec: JobSpec, client: str) -> Refusal | None:
+    """Refuse a job whose numbers or keys are out of bounds; type and payload come later."""
+    if not -MAX_PRIORITY <= spec.priority <= MAX_PRIORITY:
+        allowed = f"an integer from -{MAX_PRIORITY} to {MAX_PRIORITY}"
+        return invalid("priority", spec.priority, allowed)
+    if not 0 <= spec.delay <= MAX_DELAY:  # written so that NaN fails
+        return invalid("delay", spec.delay, f"seconds from 0 to {MAX_DELAY:.0f}")
+    if not 1 <= spec.max_attempts <= MAX_ATTEMPTS:
+        return invalid("max_attempts", spec.max_attempts, f"an integer from 1 to {MAX_ATTEMPTS}")
+    if spec.timeout is not None and not 0 < spec.timeout <= MAX_TIMEOUT:
+        allowed = f"seconds, more than 0 and at most {MAX_TIMEOUT:.0f}"
+        return invalid("timeout", spec.timeout, allowed)
+    if len(spec.key) > MAX_KEY:
+        return invalid("idempotency_key", spec.key, f"at most {MAX_KEY} characters")
+    return _check_client(spec, client)
+
+
+def _check_client(spec: JobSpec, client: str) -> Refusal | None:
+    if len(client) > MAX_CLIENT:
+        return invalid("client_id", client, f"at most {MAX_CLIENT} characters")
+    if spec.client_seq and not client:
+        return invalid("client_id", client, "a client that numbers its jobs must name itself")
+    return None
+
+
+def check_report(report: Report) -> Refusal | None:
+    """Refuse a report that does not say what became of the lease."""
+    if report.released or report.error is not None:
+        return None
+    if report.result is None:
+        return invalid("outcome", None, "one of result, error and released is set")
+    if len(report.result) > MAX_RESULT:
+        size = f"{len(report.result)} characters"
+        return invalid("result", size, f"at most {MAX_RESULT} characters")
+    try:
+        json.loads(report.result)
+    except (ValueError, RecursionError):
+        return invalid("result", report.result, "JSON text")
+    return None
+
+
+def check_hello(hello: Hello) -> Refusal | None:
+    """Refuse a worker whose introduction makes no sense."""
+    if not _is_name(hello.worker):
+        return invalid("worker", hello.worker, f"1 to {MAX_NAME} printable characters")
+    if not _is_name(hello.incarnation):
+        return invalid("incarnation", hello.incarnation, f"1 to {MAX_NAME} printable characters")
+    if hello.session < 1:
+        return invalid("session", hello.session, "an integer from 1 on")
+    if not 1 <= hello.slots <= MAX_SLOTS:
+        return invalid("slots", hello.slots, f"an integer from 1 to {MAX_SLOTS}")
+    if hello.credit.window > MAX_WINDOW:
+        return invalid("credit.window", hello.credit.window, f"at most {MAX_WINDOW}")
+    return _check_types(hello.job_types)
+
+
+def _check_types(job_types: tuple[str, ...]) -> Refusal | None:
+    if not job_types:
+        return invalid("job_types", [], "a worker offers at least one job type")
+    for name in job_types:
+        if not _is_name(name):
+            return invalid("job_types", name, f"names of 1 to {MAX_NAME} printable characters")
+    return None
+
+
+def _is_name(text: str) -> bool:
+    return 1 <= len(text) <= MAX_NAME and text.isprintable()
+
+
+def unknown_job(job_id: str) -> Refusal:
+    """Nobody knows this job."""
+    return Refusal(Reason.UNKNOWN_JOB, f"job_id: {shorten(job_id)} is not known here")
+
+
+def replaced(name: str) -> Refusal:
+    """The incarnation that asks was replaced."""
+    return Refusal(Reason.REPLACED, f"worker: a newer incarnation of {name!r} took its place")
+
+
+def refuse_session(worker: Worker, hello: Hello) -> Refusal | None:
+    """Refuse a session that was overtaken, or that a replaced incarnation opens."""
+    if hello.incarnation in worker.retired:
+        return replaced(hello.worker)
+    if hello.incarnation == worker.incarnation and hello.session <= worker.session:
+        message = f"session: {hello.session} is not allowed; {worker.session} was opened already"
+        return Refusal(Reason.OLD_SESSION, message)
+    return None
+
+
+def refuse_report(job: Job | None, by: Reports, report: Report) -> Refusal | None:
+    """Refuse a report whose lease is not the job's current one, held by this worker."""
+    if job is None:
+        return unknown_job(report.job_id)
+    if job.status is Status.CANCELLED:
+        return Refusal(Reason.CANCELLED, f"lease: {report.lease} is void; {job.id} was cancelled")
+    if job.status is not Status.RUNNING or job.lease != report.lease:
+        now = f"lease {job.lease}" if job.lease else "no lease"
+        message = f"lease: {report.lease} is stale; {job.id} is {job.status.name} under {now}"
+        return Refusal(Reason.STALE_LEASE, message)
+    if (job.worker, job.incarnation) != (by.worker, by.incarnation):
+        message = (
+            f"worker: {by.worker!r} does not hold lease {report.lease}; it is {job.worker!r}'s"
+        )
+        return Refusal(Reason.WRONG_WORKER, message)
+    return None

@@ -1,0 +1,180 @@
+"""The client's rules: what it sends again, and which handle a result belongs to.
+
+A pure state machine beside the ledger. Submits are numbered (``client_seq``), which makes
+them recognisable: until one is acknowledged it is sent again, and the master makes one job
+of it however often it arrives. While one call is in flight the next batch gathers, so a
+plain loop of ``submit`` travels in batches; at most :data:`MAX_PENDING` submits wait.
+
+- ``submit`` → a number; ``next_batch`` → what to send; ``answered`` / ``broken`` → how it went;
+- ``seen`` for every event that comes back; ``lookup`` → which jobs to ask for after a gap;
+- what became of a submit comes out as :class:`Acknowledged`, :class:`Refused` or :class:`Ended`.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed
+from nucleus.core.job import JobSpec
+from nucleus.core.keys import WINDOW, Accepted
+from nucleus.core.lifecycle import Status
+from nucleus.core.refusals import Refusal
+
+MAX_BATCH = 1000  # jobs in one call
+MAX_BATCH_CHARACTERS = 2_000_000  # of payload in one call; the message limit is 16 MiB
+MAX_PENDING = WINDOW  # unacknowledged submits: what the master remembers of a client
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The submit is durable."""
+
+    client_seq: int
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The submit was refused; nothing happened."""
+
+    client_seq: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The job is in its last status."""
+
+    client_seq: int
+    job_id: str
+    status: Status
+    result: str = ""  # JSON text
+    error: str = ""
+
+
+News = Acknowledged | Refused | Ended
+
+
+class ClientSession:
+    """One client's view of its submits."""
+
+    def __init__(self, client_id: str) -> None:
+        self.client_id = client_id
+        self.ledger_id = ""  # of the master last heard, "" before the first
+        self.next_seq = 0  # where to go on watching, 0 before the first batch
+        self._last = 0
+        self._pending: deque[JobSpec] = deque()  # not sent, or to be sent again
+        self._in_flight: list[JobSpec] = []
+        self._sent: set[int] = set()  # of the pending: may have arrived already
+        self._open: dict[int, str] = {}  # client_seq -> job id ("" until known), not ended
+
+    # ---- submitting -------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether a submit has to wait until others are acknowledged."""
+        return len(self._pending) + len(self._in_flight) >= MAX_PENDING
+
+    def submit(self, spec: JobSpec) -> int:
+        """Take in a submit and return its number."""
+        self._last += 1
+        self._pending.append(replace(spec, client_seq=self._last))
+        self._open[self._last] = ""
+        return self._last
+
+    def next_batch(self) -> list[JobSpec]:
+        """What to send now, in order; empty while a call is in flight."""
+        if self._in_flight:
+            return []
+        characters = 0
+        while self._pending and len(self._in_flight) < MAX_BATCH:
+            characters += len(self._pending[0].payload)
+            if self._in_flight and characters > MAX_BATCH_CHARACTERS:
+                break
+            self._in_flight.append(self._pending.popleft())
+        return list(self._in_flight)
+
+    def answered(self, outcomes: Iterable[Accepted | Refusal]) -> list[News]:
+        """The call in flight was answered, one outcome for each of its submits."""
+        news: list[News] = []
+        for spec, outcome in zip(self._in_flight, outcomes, strict=True):
+            seq = spec.client_seq
+            self._sent.discard(seq)
+            if isinstance(outcome, Refusal):
+                self._open.pop(seq, None)
+                news.append(Refused(seq, outcome))
+            else:
+                if seq in self._open:  # else its end was seen before this answer
+                    self._open[seq] = outcome.job_id
+                news.append(Acknowledged(seq, outcome.job_id))
+        self._in_flight = []
+        return news
+
+    def broken(self) -> None:
+        """The call in flight broke. It may have happened, so it is sent again, first."""
+        self._sent.update(spec.client_seq for spec in self._in_flight)
+        self._pending.extendleft(reversed(self._in_flight))
+        self._in_flight = []
+
+    def withdraw(self, client_seq: int) -> bool:
+        """Take a submit back. Return whether it certainly did not happen."""
+        for spec in self._pending:
+            if spec.client_seq == client_seq and client_seq not in self._sent:
+                self._pending.remove(spec)
+                del self._open[client_seq]
+                return True
+        return False
+
+    # ---- hearing of results -----------------------------------------------------------
+
+    def heard(self, ledger_id: str) -> list[int]:
+        """An answer came from this ledger. Return the submits that went down with another.
+
+        What was not acknowledged is not among them: it is sent to the new ledger.
+        """
+        if self.ledger_id in ("", ledger_id):
+            self.ledger_id = ledger_id
+            return []
+        self.ledger_id, self.next_seq = ledger_id, 0
+        lost = [seq for seq, job_id in self._open.items() if job_id]
+        for seq in lost:
+            del self._open[seq]
+        return lost
+
+    def seen(self, events: Iterable[Event], next_seq: int) -> list[News]:
+        """Events of this client's jobs arrived."""
+        self.next_seq = max(self.next_seq, next_seq)
+        news = (self._ended(event) for event in events)
+        return [ended for ended in news if ended is not None]
+
+    def _ended(self, event: Event) -> Ended | None:
+        match event:
+            case JobCompleted(job_id=job_id, client_seq=seq, result=result):
+                ended = Ended(seq, job_id, Status.COMPLETED, result=result)
+            case JobFailed(job_id=job_id, client_seq=seq, error=error):
+                ended = Ended(seq, job_id, Status.FAILED, error=error)
+            case JobCancelled(job_id=job_id, client_seq=seq):
+                ended = Ended(seq, job_id, Status.CANCELLED)
+            case _:
+                return None
+        return ended if self._open.pop(ended.client_seq, None) is not None else None
+
+    def lookup(self) -> list[str]:
+        """The acknowledged jobs to ask for when events may have been missed."""
+        return [job_id for job_id in self._open.values() if job_id]
+
+    def found(self, ends: Iterable[Ended]) -> list[News]:
+        """Looked-up jobs have ended. Return what is news."""
+        seqs = {job_id: seq for seq, job_id in self._open.items()}
+        news: list[News] = []
+        for ended in ends:
+            seq = seqs.pop(ended.job_id, None)
+            if seq is not None:
+                del self._open[seq]
+                news.append(replace(ended, client_seq=seq))
+        return news
+
+    @property
+    def unacknowledged(self) -> int:
+        """Submits that no answer was received for."""
+        return len(self._pending) + len(self._in_flight)

@@ -1,0 +1,177 @@
+"""Events: what happened, as frozen facts, and the only thing that leaves the core.
+
+One stream of them feeds everything: the store makes it durable, watchers see it live,
+metrics count it, the checker judges it, the timeline draws it.
+
+Every event has ``seq``, its number in the ledger (strictly increasing, never used twice;
+0 for ephemeral events, which are watched but never stored), and ``at``, in Unix seconds.
+Field names are shared by all kinds, so that one message and one table row fit every event.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    seq: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobSubmitted(Event):
+    """A job entered the ledger."""
+
+    job_id: str
+    job_type: str
+    payload: str  # JSON text
+    priority: int
+    not_before: float  # Unix seconds; equals ``at`` without a delay
+    max_attempts: int
+    timeout: float | None  # seconds for each attempt
+    key: str  # the user's idempotency key, "" without one
+    client: str  # who submitted it, "" when unknown
+    client_seq: int  # the client's own key, 0 without one
+    retry_of: str  # the job that this one repeats, "" for a first
+
+
+@dataclass(frozen=True, slots=True)
+class JobLeased(Event):
+    """A worker got the right to run a job once. The lease is this event's ``seq``."""
+
+    job_id: str
+    worker: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCompleted(Event):
+    """The one accepted result."""
+
+    job_id: str
+    lease: int
+    worker: str
+    result: str  # JSON text
+    output: str
+    run_seconds: float
+    attempts: int
+    client: str
+    client_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed(Event):
+    """The last attempt failed, or was lost with its worker."""
+
+    job_id: str
+    lease: int
+    worker: str
+    error: str
+    output: str
+    run_seconds: float
+    attempts: int
+    reason: str  # failed, worker_lost or replaced
+    client: str
+    client_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequeued(Event):
+    """A lease ended without a result, and the job waits again."""
+
+    job_id: str
+    lease: int
+    worker: str
+    reason: str  # worker_lost, replaced, undelivered, released or failed
+    error: str
+    output: str
+    attempts: int  # after this one was charged, if it was
+    not_before: float
+    front: bool  # ahead of jobs never dispatched
+    suspect: bool  # its worker was lost: it may be the job that did it
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled(Event):
+    """Somebody no longer wants the job."""
+
+    job_id: str
+    lease: int  # the lease that became void, 0 when it was queued
+    worker: str
+    client: str
+    client_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJoined(Event):
+    """A worker opened its first session, or came back after it was lost."""
+
+    worker: str
+    incarnation: str
+    session: int
+    slots: int
+    job_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost(Event):
+    """A worker was given up on."""
+
+    worker: str
+    incarnation: str
+    reason: str  # silence or replaced
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLeft(Event):
+    """A worker said goodbye."""
+
+    worker: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRejected(Event):
+    """A report that came under a lease that is not the job's current one."""
+
+    job_id: str
+    lease: int
+    worker: str
+    reason: str  # a lower-case refusal reason, such as stale_lease
+
+
+@dataclass(frozen=True, slots=True)
+class MasterStarted(Event):
+    """A master began to serve this ledger."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHeartbeat(Event):
+    """Ephemeral: a worker said that it lives."""
+
+    worker: str
+    incarnation: str
+    session: int
+    running: tuple[int, ...]  # leases
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        JobSubmitted,
+        JobLeased,
+        JobCompleted,
+        JobFailed,
+        JobRequeued,
+        JobCancelled,
+        WorkerJoined,
+        WorkerLost,
+        WorkerLeft,
+        ResultRejected,
+        MasterStarted,
+        WorkerHeartbeat,
+    )
+}

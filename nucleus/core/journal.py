@@ -1,0 +1,87 @@
+"""The journal: gathers what happened until the next commit takes it away."""
+
+from nucleus.core.events import Event, WorkerHeartbeat
+from nucleus.core.job import Job, evolve
+from nucleus.core.snapshot import Changes, Totals, WorkerRow
+from nucleus.core.worker import Worker
+
+
+class Journal:
+    """Numbers the events, applies them to their jobs, and counts them."""
+
+    def __init__(self, next_seq: int, totals: Totals) -> None:
+        self.totals = totals
+        self.next_seq = next_seq
+        self._events: list[Event] = []
+        self._heartbeats: list[WorkerHeartbeat] = []
+        self._jobs: dict[str, Job] = {}
+        self._workers: dict[str, Worker] = {}
+        self._gone: list[str] = []
+
+    def seq(self) -> int:
+        """The next sequence number; each is given out once."""
+        seq = self.next_seq
+        self.next_seq += 1
+        return seq
+
+    def emit(self, event: Event) -> None:
+        """Note ``event``."""
+        self.totals.count(event)
+        self._events.append(event)
+
+    def change(self, job: Job, event: Event) -> None:
+        """Note ``event``, and change ``job`` by it."""
+        evolve(job, event)
+        self.touch(job)
+        self.emit(event)
+
+    def touch(self, job: Job) -> None:
+        """The row of ``job`` is to be written."""
+        self._jobs[job.id] = job
+
+    def holds(self, job: Job) -> bool:
+        """Whether ``job`` has changes that no commit has taken yet."""
+        return job.id in self._jobs
+
+    def touch_worker(self, worker: Worker) -> None:
+        """The row of ``worker`` is to be written."""
+        self._workers[worker.name] = worker
+
+    def remove_worker(self, worker: Worker) -> None:
+        """The row of ``worker`` is to be removed."""
+        self._workers.pop(worker.name, None)
+        self._gone.append(worker.name)
+
+    def beat(self, event: WorkerHeartbeat) -> None:
+        """Note a heartbeat, which is watched but never stored."""
+        self._heartbeats.append(event)
+
+    def drain(self, job_types: tuple[str, ...], latest: float) -> Changes:
+        """Hand over everything since the last call."""
+        changes = Changes(
+            events=tuple(self._events),
+            jobs=tuple(job.row() for job in self._jobs.values()),
+            workers=tuple(worker_row(worker) for worker in self._workers.values()),
+            gone_workers=tuple(self._gone),
+            totals=self.totals.copy(),
+            job_types=job_types,
+            next_seq=self.next_seq,
+            latest=latest,
+            heartbeats=tuple(self._heartbeats),
+        )
+        for gathered in (self._events, self._heartbeats, self._jobs, self._workers, self._gone):
+            gathered.clear()
+        return changes
+
+
+def worker_row(worker: Worker) -> WorkerRow:
+    """What outlives a master about ``worker``."""
+    return WorkerRow(
+        worker.name,
+        worker.incarnation,
+        worker.slots,
+        worker.job_types,
+        worker.joined_at,
+        worker.status.value,
+        tuple(sorted(worker.retired)),
+    )

@@ -1,0 +1,470 @@
+"""The ledger: the rules of the queue, as one deterministic state machine.
+
+A command and a time go in; an answer comes out at once, and what happened is added to the
+changes that :meth:`Ledger.drain` hands over. The ledger never blocks, reads no clock and
+knows no sockets, and it never raises for what a remote party did wrong: it answers with a
+:class:`~nucleus.core.refusals.Refusal`.
+
+- Commands: ``submit`` ``retry`` ``cancel`` · ``open_session`` ``close_session``
+  ``heartbeat`` ``report`` · ``dispatch`` ``tick``.
+- A job changes only through an event (``nucleus.core.job.evolve``).
+- Nothing here may leave the master before it is committed: see ``nucleus.core.outbox``.
+
+The numbered promises are those of ``docs/architecture.md``.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from nucleus.core.attempts import Attempts
+from nucleus.core.checks import (
+    check_hello,
+    check_report,
+    check_spec,
+    refuse_report,
+    refuse_session,
+    replaced,
+    unknown_job,
+)
+from nucleus.core.events import (
+    JobCancelled,
+    JobLeased,
+    JobSubmitted,
+    MasterStarted,
+    ResultRejected,
+    WorkerHeartbeat,
+    WorkerJoined,
+    WorkerLeft,
+    WorkerLost,
+)
+from nucleus.core.job import Job, JobSpec, make_job_id, new_job
+from nucleus.core.journal import Journal
+from nucleus.core.keys import Accepted, Keys
+from nucleus.core.lifecycle import Status
+from nucleus.core.limits import Limits
+from nucleus.core.ready import ReadyQueue
+from nucleus.core.refusals import Reason, Refusal, invalid
+from nucleus.core.roster import Roster
+from nucleus.core.snapshot import Archive, Changes, Snapshot, Totals, WorkerRow
+from nucleus.core.worker import (
+    Beat,
+    BeatAnswer,
+    Hello,
+    Report,
+    Reports,
+    Worker,
+    WorkerStatus,
+)
+
+TICK = 0.25  # seconds between two ticks of a master that keeps up
+
+
+class Catalog(Protocol):
+    """The job types that a master knows without having met a worker."""
+
+    def names(self) -> Iterable[str]:
+        """Their names."""
+
+    def check(self, job_type: str, payload: str) -> str | None:
+        """What is wrong with ``payload`` (JSON text) for ``job_type``, or ``None``."""
+
+
+class Ledger:
+    """All live jobs and workers, and the rules that move them."""
+
+    def __init__(
+        self, snapshot: Snapshot, archive: Archive, catalog: Catalog, limits: Limits, now: float
+    ) -> None:
+        self.ledger_id = snapshot.ledger_id
+        self.epoch = snapshot.epoch
+        self.limits = limits
+        self.roster = Roster()
+        self._archive = archive
+        self._catalog = catalog
+        self._journal = Journal(snapshot.next_seq, snapshot.totals)
+        # Time goes on from where the last master left it, also when the clock was set back.
+        self._clock_ahead = max(0.0, snapshot.latest - now)
+        self._latest = snapshot.latest
+        self._job_types = set(snapshot.job_types) | set(catalog.names())
+        self._jobs: dict[str, Job] = {}  # live, and ended ones until their commit
+        self._ready = ReadyQueue()
+        self._attempts = Attempts(self._journal, self._ready, limits)
+        self._keys = Keys(self._jobs, archive)
+        self._last_tick = self._allowance = self._time(now)
+        self._load(snapshot)
+
+    # ---- starting ---------------------------------------------------------------------
+
+    def _load(self, snapshot: Snapshot) -> None:
+        for row in snapshot.workers:
+            self.roster.add(_restored(row, self._latest))
+        for key in snapshot.keys:
+            self._keys.remember(key.client, key.client_seq, key.job_id, key.at)
+        for job in sorted(snapshot.jobs, key=lambda job: (job.lease, job.id)):
+            self._adopt(job)
+
+    def _adopt(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        self._keys.hold(job, job.submitted_at)
+        if job.status is Status.QUEUED:
+            self._ready.push(job, self._latest)
+        elif holder := self.roster.find(job.worker, job.incarnation):
+            holder.leases[job.lease] = job.id
+
+    def serve(self, now: float) -> None:
+        """Begin to serve: from now on silence counts (promise 3)."""
+        now = self._time(now)
+        self._allowance = self._last_tick = now
+        self._journal.emit(MasterStarted(self._journal.seq(), now, self.epoch))
+
+    # ---- submitting -------------------------------------------------------------------
+
+    def submit(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal:
+        """Take a job in, or recognise it by its key."""
+        now = self._time(now)
+        refusal = check_spec(spec, client) or self._check_work(spec)
+        if refusal is not None:
+            return refusal
+        return self._enter(spec, client, now)
+
+    def retry(self, job_id: str, key: str, now: float) -> Accepted | Refusal:
+        """Make a new job like the ended ``job_id``; terminal is terminal."""
+        now = self._time(now)
+        job = self.find(job_id)
+        if job is None:
+            return unknown_job(job_id)
+        if not job.ended:
+            message = f"job_id: {job_id} is {job.status.name}; only an ended job can be retried"
+            return Refusal(Reason.NOT_ENDED, message)
+        spec = JobSpec(
+            job.job_type,
+            job.payload,
+            job.priority,
+            max_attempts=job.max_attempts,
+            timeout=job.timeout,
+            key=key,
+            retry_of=job.id,
+        )
+        return check_spec(spec, "") or self._enter(spec, "", now)
+
+    def _check_work(self, spec: JobSpec) -> Refusal | None:
+        if spec.job_type not in self._job_types:
+            return invalid("job_type", spec.job_type, f"known: {', '.join(self.job_types())}")
+        problem = self._catalog.check(spec.job_type, spec.payload)
+        return Refusal(Reason.INVALID, problem) if problem else None
+
+    def _enter(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal:
+        known = self._keys.recognise(spec, client)
+        if known is not None:
+            return known
+        if len(self._ready) >= self.limits.max_queued:
+            message = f"queue: {len(self._ready)} jobs wait; at most {self.limits.max_queued}"
+            return Refusal(Reason.QUEUE_FULL, message)
+        return Accepted(self._create(spec, client, now), duplicate=False)
+
+    def _create(self, spec: JobSpec, client: str, now: float) -> str:
+        seq = self._journal.seq()
+        event = JobSubmitted(
+            seq,
+            now,
+            job_id=make_job_id(self.ledger_id, seq),
+            job_type=spec.job_type,
+            payload=spec.payload,
+            priority=spec.priority,
+            not_before=now + spec.delay,
+            max_attempts=spec.max_attempts,
+            timeout=spec.timeout,
+            key=spec.key,
+            client=client,
+            client_seq=spec.client_seq,
+            retry_of=spec.retry_of,
+        )
+        job = new_job(event)
+        self._jobs[job.id] = job
+        self._keys.hold(job, now)
+        self._ready.push(job, now)
+        self._journal.touch(job)
+        self._journal.emit(event)
+        return job.id
+
+    def cancel(self, job_id: str, now: float) -> Refusal | None:
+        """Cancel a queued or running job; again for a cancelled one does no harm."""
+        now = self._time(now)
+        job = self.find(job_id)
+        if job is None:
+            return unknown_job(job_id)
+        if job.status is Status.CANCELLED:
+            return None
+        if job.ended:
+            message = f"job_id: {job_id} is {job.status.name}; only a job that has not ended"
+            return Refusal(Reason.ALREADY_ENDED, f"{message} can be cancelled")
+        lease, holder = job.lease, job.worker if job.lease else ""
+        queued = job.status is Status.QUEUED
+        event = JobCancelled(
+            self._journal.seq(), now, job.id, lease, holder, job.client, job.client_seq
+        )
+        self._journal.change(job, event)
+        if queued:
+            self._ready.cancelled(job)
+        elif worker := self.roster.find(holder, job.incarnation):
+            worker.void(lease)
+        return None
+
+    # ---- working ----------------------------------------------------------------------
+
+    def open_session(self, hello: Hello, now: float) -> tuple[int, ...] | Refusal:
+        """A worker introduces itself. Return those of its leases that are void."""
+        now = self._time(now)
+        refusal = check_hello(hello)
+        if refusal is not None:
+            return refusal
+        worker = self.roster.named(hello.worker)
+        if worker is not None:
+            if refusal := refuse_session(worker, hello):
+                return refusal
+            if worker.incarnation != hello.incarnation and worker.status is WorkerStatus.ALIVE:
+                self._lose(worker, "replaced", now)
+        worker = self._join(worker, hello, now)
+        return self._reconcile(worker, hello, now)
+
+    def _join(self, known: Worker | None, hello: Hello, now: float) -> Worker:
+        if known is None or known.incarnation != hello.incarnation:
+            worker = Worker(hello.worker, hello.incarnation, hello.slots, hello.job_types, now, now)
+            if known is not None:
+                worker.retired = known.retired | {known.incarnation}
+            joins = True
+        else:
+            worker = known
+            joins = worker.status is not WorkerStatus.ALIVE
+        worker.status = WorkerStatus.ALIVE
+        worker.session, worker.connected, worker.last_heartbeat = hello.session, True, now
+        worker.slots, worker.job_types = hello.slots, hello.job_types
+        worker.hear(hello.credit)
+        self._job_types.update(hello.job_types)
+        self._journal.touch_worker(worker)
+        if joins:
+            worker.joined_at = now
+            name, inc = worker.name, worker.incarnation
+            seq = self._journal.seq()
+            self._journal.emit(
+                WorkerJoined(seq, now, name, inc, hello.session, hello.slots, hello.job_types)
+            )
+        return worker
+
+    def _reconcile(self, worker: Worker, hello: Hello, now: float) -> tuple[int, ...]:
+        presented = set(hello.leases)
+        undelivered = [lease for lease in worker.leases if lease not in presented]
+        for lease in undelivered:
+            self._attempts.requeue(self._jobs[worker.leases.pop(lease)], "undelivered", now)
+        voided = tuple(lease for lease in hello.leases if lease not in worker.leases)
+        worker.voided = set(voided)
+        self.roster.add(worker)
+        return voided
+
+    def close_session(self, name: str, incarnation: str, session: int) -> None:
+        """A worker's stream ended. That is not death: its leases stay (promise 4)."""
+        worker = self.roster.find(name, incarnation)
+        if worker is not None and worker.session == session:
+            worker.connected = False
+            self.roster.file(worker)
+
+    def heartbeat(self, beat: Beat, now: float) -> BeatAnswer | Refusal:
+        """A worker says that it lives. Only a session revives one that was lost."""
+        now = self._time(now)
+        named = self.roster.named(beat.worker)
+        if named is not None and beat.incarnation in named.retired:
+            return replaced(beat.worker)
+        worker = self.roster.find(beat.worker, beat.incarnation)
+        if worker is None or worker.status is not WorkerStatus.ALIVE:
+            return BeatAnswer(open_again=not beat.leaving, voided=())
+        worker.last_heartbeat = now
+        worker.running = beat.running
+        name, incarnation = worker.name, worker.incarnation
+        self._journal.beat(WorkerHeartbeat(0, now, name, incarnation, beat.session, beat.running))
+        worker.hear(beat.credit, beat.stopped)
+        self.roster.file(worker)
+        if beat.leaving:
+            self._leave(worker, now)
+        known = worker.session == beat.session and worker.connected
+        return BeatAnswer(not known and not beat.leaving, tuple(sorted(worker.voided)))
+
+    def report(self, reports: Reports, now: float) -> tuple[list[Refusal | None], tuple[int, ...]]:
+        """A worker tells what became of its leases (promise 2).
+
+        Return for each report a refusal or ``None``, and the leases that are void.
+        """
+        now = self._time(now)
+        worker = self.roster.find(reports.worker, reports.incarnation)
+        outcomes = [self._report(reports, report, now) for report in reports.items]
+        if worker is None:
+            return outcomes, ()
+        for report in reports.items:
+            worker.let_go(report.lease)
+        worker.hear(reports.credit, reports.stopped)
+        self.roster.file(worker)
+        return outcomes, tuple(sorted(worker.voided))
+
+    def _report(self, by: Reports, report: Report, now: float) -> Refusal | None:
+        job = self.find(report.job_id)
+        if job is not None and 0 < report.lease == job.reported:
+            return None  # a repeat of what was accepted already
+        refusal = check_report(report)
+        if refusal is not None:
+            return refusal
+        refusal = refuse_report(job, by, report)
+        if refusal is None and job is not None:
+            self._attempts.accept(job, report, now)
+        elif refusal is not None:
+            reason = refusal.reason.name.lower()
+            seq = self._journal.seq()
+            event = ResultRejected(seq, now, report.job_id, report.lease, by.worker, reason)
+            self._journal.emit(event)
+        return refusal
+
+    # ---- losing workers ---------------------------------------------------------------
+
+    def _lose(self, worker: Worker, reason: str, now: float) -> None:
+        """Give up on a worker; only what can have started is charged (promise 5)."""
+        self._journal.emit(
+            WorkerLost(self._journal.seq(), now, worker.name, worker.incarnation, reason)
+        )
+        self._retire(worker, WorkerStatus.LOST)
+        why = "worker_lost" if reason == "silence" else reason
+        for place, job_id in enumerate(self._take_leases(worker)):
+            job = self._jobs[job_id]
+            charge = place < worker.slots
+            if charge and job.attempts + 1 >= job.max_attempts:
+                error = f"worker {worker.name} was lost; attempt {job.attempts + 1} was the last"
+                self._attempts.fail(job, why, error, now)
+            else:
+                self._attempts.requeue(job, why, now, lost=True, charge=charge)
+
+    def _leave(self, worker: Worker, now: float) -> None:
+        self._journal.emit(WorkerLeft(self._journal.seq(), now, worker.name, worker.incarnation))
+        self._retire(worker, WorkerStatus.LEFT)
+        for job_id in self._take_leases(worker):
+            self._attempts.requeue(self._jobs[job_id], "released", now)
+
+    def _retire(self, worker: Worker, status: WorkerStatus) -> None:
+        worker.status = status
+        worker.connected = False
+        worker.running = ()
+        self._journal.touch_worker(worker)
+        self.roster.file(worker)
+
+    def _take_leases(self, worker: Worker) -> list[str]:
+        job_ids = list(worker.leases.values())
+        worker.leases.clear()
+        worker.voided.clear()
+        return job_ids
+
+    # ---- the passing of time ----------------------------------------------------------
+
+    def dispatch(self, now: float) -> None:
+        """Lease ready jobs to workers with credit (promises 6 and 7)."""
+        now = self._time(now)
+        self._ready.wake(now)
+        passed_over: list[Worker] = []
+        if not self._ready.startable:
+            return
+        while worker := self.roster.next_in_turn():
+            job = self._ready.head(worker.job_types)
+            if job is None and not self._ready.startable:
+                break
+            if job is None or (job.suspect and not worker.has_free_slot):
+                self.roster.set_aside(worker)
+                passed_over.append(worker)
+            else:
+                self._lease(job, worker, now)
+        for worker in passed_over:
+            self.roster.file(worker)
+
+    def _lease(self, job: Job, worker: Worker, now: float) -> None:
+        self._ready.pop(job)
+        event = JobLeased(self._journal.seq(), now, job.id, worker.name, worker.incarnation)
+        self._journal.change(job, event)
+        worker.leases[event.seq] = job.id
+        self.roster.file(worker)
+
+    def tick(self, now: float) -> None:
+        """Judge silence, after all commands received so far (promise 4)."""
+        now = self._time(now)
+        if now - self._last_tick > self.limits.frozen_after:
+            self._allowance = now
+        self._last_tick = now
+        for worker in self.roster.alive():
+            if self.silence(worker, now) > self.limits.worker_timeout:
+                self._lose(worker, "silence", now)
+        gone = [w for w in self.roster if w.status is not WorkerStatus.ALIVE]
+        for worker in gone:
+            if now - worker.last_heartbeat > self.limits.gone_kept:
+                self.roster.remove(worker)
+                self._journal.remove_worker(worker)
+        self._keys.forget_idle(now)
+
+    def silence(self, worker: Worker, now: float) -> float:
+        """Seconds without a heartbeat that count against ``worker``."""
+        return now - max(worker.last_heartbeat, self._allowance)
+
+    # ---- asking -----------------------------------------------------------------------
+
+    def find(self, job_id: str) -> Job | None:
+        """The job under this id, live or ended."""
+        return self._jobs.get(job_id) or self._archive.find(job_id)
+
+    def job_types(self) -> list[str]:
+        """The types that can be submitted, sorted."""
+        return sorted(self._job_types)
+
+    def counts(self) -> dict[str, int]:
+        """Jobs by status; they add up to ``totals.submitted`` (promise 10)."""
+        counts = {status.name: self.totals.finished.get(status.name, 0) for status in Status}
+        counts[Status.QUEUED.name] = len(self._ready)
+        counts[Status.RUNNING.name] = sum(len(worker.leases) for worker in self.roster)
+        return counts
+
+    def oldest_queued_age(self, now: float) -> float:
+        """Seconds that the longest-waiting queued job has waited; 0 for an empty queue."""
+        since = self._ready.oldest_submitted_at()
+        return 0.0 if since is None else max(0.0, self._time(now) - since)
+
+    @property
+    def totals(self) -> Totals:
+        """Counts since the ledger began."""
+        return self._journal.totals
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence number of the next event."""
+        return self._journal.next_seq
+
+    # ---- handing over -----------------------------------------------------------------
+
+    def drain(self) -> Changes:
+        """What happened since the last call, as one commit's worth."""
+        return self._journal.drain(tuple(self.job_types()), self._latest)
+
+    def forget_ended(self, changes: Changes) -> None:
+        """Let go of the jobs that ended in ``changes``, which are committed now."""
+        for row in changes.jobs:
+            job = self._jobs.get(row[0])
+            if job is not None and job.ended and not self._journal.holds(job):
+                del self._jobs[job.id]
+                self._keys.let_go(job)
+
+    def _time(self, now: float) -> float:
+        self._latest = max(self._latest, now + self._clock_ahead)
+        return self._latest
+
+
+def _restored(row: WorkerRow, now: float) -> Worker:
+    return Worker(
+        row.name,
+        row.incarnation,
+        row.slots,
+        row.job_types,
+        row.joined_at,
+        last_heartbeat=now,
+        status=WorkerStatus(row.status),
+        retired=set(row.retired),
+    )

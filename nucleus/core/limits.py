@@ -1,0 +1,15 @@
+"""The settings of a ledger."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The settings of a ledger; times in seconds."""
+
+    worker_timeout: float = 10.0  # silence after which a worker is lost: three missed heartbeats
+    frozen_after: float = 2.0  # between two ticks: the master itself stood still
+    retry_delay: float = 1.0  # before the second attempt; doubles with each further one
+    max_retry_delay: float = 60.0
+    max_queued: int = 2_000_000  # jobs
+    gone_kept: float = 300.0  # how long a lost worker stays listed

@@ -1,0 +1,47 @@
+"""Refusals: how the ledger says no.
+
+The core never raises for what a remote party did wrong; it answers with a
+:class:`Refusal`. Shells turn the reason into a status code and send the message as it is:
+it names the field, the value and what is allowed.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why not."""
+
+    INVALID = "a field has a value that is not allowed"
+    KEY_CONFLICT = "the idempotency key belongs to a different job"
+    KEY_EXPIRED = "the client's key is older than the window that is remembered"
+    QUEUE_FULL = "as many jobs are queued as the limit allows"
+    UNKNOWN_JOB = "there is no such job"
+    ALREADY_ENDED = "the job has ended"
+    NOT_ENDED = "the job has not ended"
+    STALE_LEASE = "the lease is not the job's current one"
+    CANCELLED = "the job was cancelled"
+    WRONG_WORKER = "the lease was given to another worker"
+    OLD_SESSION = "a session with this or a higher number is open"
+    REPLACED = "a newer incarnation of the worker has taken its place"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A typed no; nothing was changed."""
+
+    reason: Reason
+    message: str
+
+
+def invalid(field: str, value: object, allowed: str) -> Refusal:
+    """Refuse ``value`` for ``field``; ``allowed`` says in words what would have been taken."""
+    return Refusal(Reason.INVALID, f"{field}: {shorten(value)} is not allowed; {allowed}")
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """``repr(value)``, cut so that a message stays readable whatever somebody sent."""
+    if isinstance(value, str) and len(value) > limit:
+        value = value[:limit] + "…"
+    text = repr(value)
+    return text if len(text) <= limit + 3 else text[:limit] + "…"

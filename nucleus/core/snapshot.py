@@ -1,0 +1,123 @@
+"""What passes between the ledger and a store: changes out, a snapshot in, and a way to ask.
+
+A store keeps these as they are and knows no rules.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nucleus.core.events import (
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobRequeued,
+    JobSubmitted,
+    ResultRejected,
+    WorkerHeartbeat,
+)
+from nucleus.core.job import Job
+from nucleus.core.lifecycle import Status
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the ledger began; durable, and untouched by trimming."""
+
+    submitted: int = 0
+    finished: dict[str, int] = field(default_factory=dict)  # by status
+    requeued: dict[str, int] = field(default_factory=dict)  # by reason
+    rejected: dict[str, int] = field(default_factory=dict)  # by reason
+
+    def count(self, event: Event) -> None:
+        """Count what ``event`` tells."""
+        match event:
+            case JobSubmitted():
+                self.submitted += 1
+            case JobCompleted():
+                _add(self.finished, Status.COMPLETED.name)
+            case JobFailed():
+                _add(self.finished, Status.FAILED.name)
+            case JobCancelled():
+                _add(self.finished, Status.CANCELLED.name)
+            case JobRequeued(reason=reason):
+                _add(self.requeued, reason)
+            case ResultRejected(reason=reason):
+                _add(self.rejected, reason)
+
+    def copy(self) -> "Totals":
+        """Totals that later events do not change."""
+        return Totals(self.submitted, dict(self.finished), dict(self.requeued), dict(self.rejected))
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """What outlives a master about a worker."""
+
+    name: str
+    incarnation: str
+    slots: int
+    job_types: tuple[str, ...]
+    joined_at: float  # Unix seconds
+    status: str
+    retired: tuple[str, ...]  # earlier incarnations, which are refused
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Everything that one commit makes durable."""
+
+    events: tuple[Event, ...]
+    jobs: tuple[tuple[Any, ...], ...]  # rows (``Job.row``) of the jobs that changed
+    workers: tuple[WorkerRow, ...]  # the workers that changed
+    gone_workers: tuple[str, ...]  # names of workers whose rows go
+    totals: Totals
+    job_types: tuple[str, ...]  # every type offered so far
+    next_seq: int
+    latest: float  # the ledger's time, Unix seconds
+    heartbeats: tuple[WorkerHeartbeat, ...]  # ephemeral: watched, never stored
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.events or self.jobs or self.workers or self.gone_workers)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A client's key and the job it became."""
+
+    client: str
+    client_seq: int
+    job_id: str
+    at: float  # Unix seconds
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What a store hands to a new ledger."""
+
+    ledger_id: str
+    epoch: int
+    next_seq: int = 1
+    latest: float = 0.0
+    jobs: list[Job] = field(default_factory=list)  # live ones only
+    workers: list[WorkerRow] = field(default_factory=list)
+    keys: Iterable[KeyRow] = ()  # of the last hour, oldest first
+    totals: Totals = field(default_factory=Totals)
+    job_types: tuple[str, ...] = ()
+
+
+class Archive(Protocol):
+    """Where the ledger asks about jobs that have left its memory: committed ones only."""
+
+    def find(self, job_id: str) -> Job | None:
+        """The job under this id."""
+
+    def find_key(self, key: str) -> Job | None:
+        """The job that was submitted under this user's key."""

@@ -1,0 +1,194 @@
+"""The worker's rules: which leases it holds, what it says about them, when it drains.
+
+A pure state machine beside the ledger. The shell carries messages and runs jobs:
+
+- ``open`` → what to send with ``GetJobs``; ``received`` → which leases are new;
+- ``to_start`` → what to run next, in the order received, at most ``slots`` at a time;
+- ``finished`` when a run ended; ``reports`` → what to send with ``SendResults``;
+- ``beat`` → what to send with ``Heartbeat``; ``voided`` → which runs to stop.
+
+A lease is held from receipt until its report is answered. Everything may be repeated: a
+lease that is held is not taken twice, a report is sent until it is answered.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from nucleus.core.worker import MAX_WINDOW, Beat, Credit, Hello, Report, Reports
+
+MEMORY = 0.05  # seconds: finishing faster than this earns credit to prefetch
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A leased job, as the master sent it."""
+
+    job_id: str
+    lease: int
+    job_type: str
+    payload: str  # JSON text
+    timeout: float | None  # seconds
+    attempt: int  # 1 for the first
+
+
+class _Stage(Enum):
+    WAITING = "received"
+    RUNNING = "given to the executor"
+    STOPPING = "void, but still run"  # the executor could not stop it
+    REPORTED = "ended, and its report not answered yet"
+
+
+@dataclass(slots=True)
+class _Held:
+    job: Assignment
+    stage: _Stage = _Stage.WAITING
+    report: Report | None = None
+
+
+class WorkerSession:
+    """One worker's view of its leases."""
+
+    def __init__(self, name: str, incarnation: str, slots: int, job_types: Iterable[str]) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self.slots = slots
+        self.job_types = tuple(job_types)
+        self.session = 0
+        self.draining = False
+        self._held: dict[int, _Held] = {}  # in the order received
+        self._stopped: set[int] = set()  # voided and no longer run, not told yet
+        self._in_call: tuple[int, ...] = ()  # leases in the SendResults that is under way
+        self._recent: deque[float] = deque()  # when jobs finished
+        self._credit_seq = 0
+
+    # ---- what to say ------------------------------------------------------------------
+
+    def open(self, now: float) -> Hello:
+        """Begin a new session; from now on only its messages count."""
+        self.session += 1
+        credit = self._credit(now)
+        slots, types, leases = self.slots, self.job_types, tuple(self._held)
+        return Hello(self.name, self.incarnation, self.session, slots, credit, types, leases)
+
+    def beat(self, now: float, *, leaving: bool = False) -> Beat:
+        """The next heartbeat."""
+        running = tuple(lease for lease, h in self._held.items() if h.stage is _Stage.RUNNING)
+        stopped = tuple(sorted(self._stopped))
+        credit = self._credit(now)
+        return Beat(self.name, self.incarnation, self.session, credit, running, stopped, leaving)
+
+    def reports(self, now: float, limit: int = 1000) -> Reports | None:
+        """The reports to send now; ``None`` when there are none, or some are under way."""
+        if self._in_call:
+            return None
+        ready = [h.report for h in self._held.values() if h.report is not None][:limit]
+        if not ready:
+            return None
+        self._in_call = tuple(report.lease for report in ready)
+        stopped = tuple(sorted(self._stopped))
+        return Reports(self.name, self.incarnation, tuple(ready), self._credit(now), stopped)
+
+    def _credit(self, now: float) -> Credit:
+        self._credit_seq += 1
+        return Credit(self.window(now), self._credit_seq)
+
+    def window(self, now: float) -> int:
+        """How many jobs this worker is willing to hold: its slots, and what it does in 50 ms."""
+        if self.draining:
+            return 0
+        while self._recent and self._recent[0] < now - MEMORY:
+            self._recent.popleft()
+        return min(self.slots + len(self._recent), MAX_WINDOW)
+
+    # ---- what comes back --------------------------------------------------------------
+
+    def received(self, session: int, jobs: Iterable[Assignment]) -> None:
+        """Take leases in; those of an earlier session, or held already, are ignored."""
+        if session != self.session:
+            return
+        for job in jobs:
+            if job.lease not in self._held and job.lease not in self._stopped:
+                self._held[job.lease] = _Held(job)
+
+    def answered(self) -> None:
+        """The ``SendResults`` under way was answered: those leases are done with."""
+        for lease in self._in_call:
+            self._held.pop(lease, None)
+        self._in_call = ()
+
+    def unanswered(self) -> None:
+        """The ``SendResults`` under way broke: its reports are sent again."""
+        self._in_call = ()
+
+    def told(self, stopped: Iterable[int]) -> None:
+        """The master has heard that these voided leases are no longer held."""
+        self._stopped.difference_update(stopped)
+
+    def voided(self, leases: Iterable[int]) -> list[int]:
+        """Hear that leases are void. Return those whose run should be stopped."""
+        to_stop = []
+        for lease in leases:
+            held = self._held.get(lease)
+            if held is None:
+                self._stopped.add(lease)
+            elif held.stage is _Stage.WAITING:
+                self._let_go(lease)
+            elif held.stage is _Stage.RUNNING:
+                held.stage = _Stage.STOPPING
+                to_stop.append(lease)
+        return to_stop  # what has ended is still reported, so that the refusal is counted
+
+    def _let_go(self, lease: int) -> None:
+        del self._held[lease]
+        self._stopped.add(lease)
+
+    # ---- running ----------------------------------------------------------------------
+
+    def to_start(self) -> list[Assignment]:
+        """The jobs to hand to the executor now, oldest first; they count as running."""
+        busy = sum(h.stage in (_Stage.RUNNING, _Stage.STOPPING) for h in self._held.values())
+        waiting = [h for h in self._held.values() if h.stage is _Stage.WAITING]
+        starting = waiting[: max(0, self.slots - busy)]
+        for held in starting:
+            held.stage = _Stage.RUNNING
+        return [held.job for held in starting]
+
+    def finished(self, report: Report, now: float) -> None:
+        """A run ended; of a voided lease nothing is reported but that it stopped."""
+        held = self._held.get(report.lease)
+        if held is None:
+            return
+        if held.stage is _Stage.STOPPING:
+            self._let_go(report.lease)
+            return
+        held.stage, held.report = _Stage.REPORTED, report
+        self._recent.append(now)
+        if len(self._recent) > MAX_WINDOW:
+            self._recent.popleft()
+
+    def stopped(self, lease: int) -> None:
+        """The executor has stopped the run of a voided lease."""
+        if lease in self._held:
+            self._let_go(lease)
+
+    def assignment(self, lease: int) -> Assignment | None:
+        """The job held under ``lease``."""
+        held = self._held.get(lease)
+        return held.job if held else None
+
+    # ---- leaving ----------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take no more work: what has not started is handed back (``released``)."""
+        self.draining = True
+        for lease, held in self._held.items():
+            if held.stage is _Stage.WAITING:
+                held.stage = _Stage.REPORTED
+                held.report = Report(held.job.job_id, lease, released=True)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held

@@ -1,0 +1,67 @@
+"""Refusals and errors as gRPC statuses, and back."""
+
+import grpc
+
+from nucleus.core.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    NucleusError,
+    ResourceExhausted,
+    Unavailable,
+)
+from nucleus.core.refusals import Reason, Refusal
+
+CODES: dict[Reason, grpc.StatusCode] = {
+    Reason.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.KEY_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.KEY_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.QUEUE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.UNKNOWN_JOB: grpc.StatusCode.NOT_FOUND,
+    Reason.ALREADY_ENDED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.NOT_ENDED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.STALE_LEASE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.CANCELLED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.WRONG_WORKER: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.OLD_SESSION: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.REPLACED: grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+_ERRORS: dict[grpc.StatusCode, type[NucleusError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+}
+
+# What a call is repeated after: nothing definite is known, or it definitely did not happen
+# for a reason that passes.
+PASSING = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.INTERNAL,
+    }
+)
+
+
+def refusal_error(refusal: Refusal) -> NucleusError:
+    """The exception for a refusal."""
+    definite = refusal.reason is not Reason.KEY_EXPIRED
+    return _ERRORS[CODES[refusal.reason]](refusal.message, definite=definite)
+
+
+def rpc_error(error: grpc.aio.AioRpcError) -> NucleusError:
+    """The exception for a call that ended with a status."""
+    message = error.details() or error.code().name
+    kind = _ERRORS.get(error.code())
+    if kind is not None:
+        return kind(message)
+    if error.code() is grpc.StatusCode.ABORTED:
+        return Unavailable(message, definite=True)
+    return Unavailable(message)

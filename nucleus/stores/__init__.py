@@ -1,0 +1,20 @@
+"""Stores keep what the rules decided; they know no rules."""
+
+import secrets
+from pathlib import Path
+
+from nucleus.stores.contract import Store
+from nucleus.stores.memory import MemoryDisk, MemoryStore
+from nucleus.stores.sqlite import SqliteStore
+
+__all__ = ["MemoryDisk", "MemoryStore", "SqliteStore", "Store", "open_store"]
+
+
+def open_store(where: str, *, take_over: bool = False) -> Store:
+    """Open ``"memory"``, or the SQLite file at the path ``where``.
+
+    Raises ``StoreRefused`` when the file cannot be used.
+    """
+    if where == "memory":
+        return MemoryStore(MemoryDisk(secrets.token_hex(3)))
+    return SqliteStore(Path(where), take_over=take_over)

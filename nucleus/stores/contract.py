@@ -1,0 +1,50 @@
+"""What every store does: keep what the rules decided, and know no rules.
+
+One contract test suite (``tests/test_stores_contract.py``) serves all of them.
+"""
+
+from typing import Protocol
+
+from nucleus.core.events import Event
+from nucleus.core.job import Job
+from nucleus.core.lifecycle import Status
+from nucleus.core.snapshot import Changes, Snapshot
+
+
+class Store(Protocol):
+    """A place where a ledger survives its master.
+
+    ``find`` and ``find_key`` make it the ledger's :class:`~nucleus.core.snapshot.Archive`.
+    Reads see committed changes only. ``commit`` runs on one thread, reads on any.
+    """
+
+    def load(self) -> Snapshot:
+        """Take the store over: begin a new epoch and return the live jobs."""
+
+    def commit(self, changes: Changes) -> None:
+        """Make ``changes`` durable, all or nothing.
+
+        Raises ``Fenced`` when another master took the store over, and ``CommitFailed``
+        otherwise; its ``definite`` says whether COMMIT was never issued.
+        """
+
+    def check_epoch(self) -> None:
+        """Raise ``Fenced`` when another master took the store over."""
+
+    def find(self, job_id: str) -> Job | None:
+        """The job under this id."""
+
+    def find_key(self, key: str) -> Job | None:
+        """The job that was submitted under this user's idempotency key."""
+
+    def page(self, after: int, limit: int, statuses: frozenset[Status]) -> list[Job]:
+        """At most ``limit`` jobs with a number above ``after``, oldest first; no status is all."""
+
+    def history(self, from_seq: int, limit: int) -> list[Event]:
+        """At most ``limit`` events from ``from_seq`` on, in order."""
+
+    def first_seq(self) -> int:
+        """The oldest sequence number from which the history is complete."""
+
+    def close(self) -> None:
+        """Let go of the store; what was committed stays."""

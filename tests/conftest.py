@@ -1,0 +1,23 @@
+"""What every test shares: how long it may take, and how hypothesis chooses its examples."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# Seconds. Every other test gets the `timeout` of pyproject.toml; a test may mark its own.
+TIMEOUT_OF_MARKER = {"full": 3600, "long": 600}
+
+# No deadline, since two cores under load say nothing about one example. In CI the examples are
+# always the same, so that a failure there is a failure of the change.
+settings.register_profile("nucleus", deadline=None, print_blob=True)
+settings.register_profile("ci", settings.get_profile("nucleus"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "nucleus")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests the time they need."""
+    for item in items:
+        slow = next((name for name in TIMEOUT_OF_MARKER if item.get_closest_marker(name)), None)
+        if slow and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TIMEOUT_OF_MARKER[slow]))

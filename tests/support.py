@@ -1,0 +1,110 @@
+"""What tests share: waiting for a condition, free ports, and real components.
+
+A component that is missing skips the test on a user's machine, naming the package to install,
+and fails it where ``CI=true``.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import requests
+
+T = TypeVar("T")
+
+
+def eventually(predicate: Callable[[], T], timeout: float = 10.0, interval: float = 0.02) -> T:
+    """Return the first true answer of ``predicate``; fail after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := predicate()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {answer!r} after {timeout:g} s")
+        time.sleep(interval)
+    return answer
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require(program: str, package: str) -> str:
+    """Return the path of a program, or skip (in CI: fail) naming its apt package."""
+    path = shutil.which(program)
+    if path is not None:
+        return path
+    reason = f"{program} is missing: apt-get install {package}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A real Prometheus that scrapes once a second."""
+
+    url: str
+
+    def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
+        """Return (labels, value) of each series of an instant query."""
+        answer = requests.get(f"{self.url}/api/v1/query", params={"query": promql}, timeout=5)
+        answer.raise_for_status()
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return [(series["metric"], float(series["value"][1])) for series in result]
+
+    def ready(self) -> bool:
+        """Whether it answers queries."""
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=1).ok
+        except requests.RequestException:
+            return False
+
+
+@contextmanager
+def running_prometheus(targets: Sequence[str]) -> Iterator[Prometheus]:
+    """Run Prometheus on a free port over ``targets`` (``host:port``), data in a temp folder."""
+    program = require("prometheus", package="prometheus")
+    with tempfile.TemporaryDirectory() as folder:
+        url, command = _prometheus_command(program, Path(folder), targets)
+        with open(Path(folder, "log"), "wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            prometheus = Prometheus(url)
+            eventually(lambda: process.poll() is not None or prometheus.ready(), timeout=30)
+            assert process.poll() is None, Path(folder, "log").read_text()
+            yield prometheus
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _prometheus_command(
+    program: str, folder: Path, targets: Sequence[str]
+) -> tuple[str, list[str]]:
+    config = folder / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s}\n"
+        "scrape_configs:\n"
+        "  - job_name: nucleus\n"
+        "    honor_labels: true\n"
+        f"    static_configs: [{{targets: {list(targets)!r}}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    return f"http://{address}", [
+        program,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+    ]

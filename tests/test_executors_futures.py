@@ -1,0 +1,200 @@
+"""Executors on ``concurrent.futures``: threads of this process, and somebody's pool."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+
+from nucleus.core.errors import FailedPrecondition
+from nucleus.jobs import JobType, Registry
+from nucleus.jobs.types import echo, poison
+from nucleus.services.worker.executors import Finished, FuturesExecutor, Task, ThreadExecutor
+from tests.support import eventually
+
+
+class Bench:
+    """A registry with a job that waits for the test, and what was reported."""
+
+    def __init__(self) -> None:
+        self.began = threading.Semaphore(0)
+        self.go = threading.Event()
+        self.reports: queue.Queue[Finished] = queue.Queue()
+        self.registry = Registry()
+        self.registry.register(JobType("Echo", echo))
+        self.registry.register(JobType("Poison", poison, kills_process=True))
+        self.registry.register_function("Wait", self._wait)
+        self.registry.register_function("Divide", lambda n: 1 / n)
+
+    def _wait(self, value: Any) -> Any:
+        self.began.release()
+        assert self.go.wait(timeout=10)
+        return value
+
+    def ended(self) -> Finished:
+        return self.reports.get(timeout=10)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.go.set()
+
+
+@pytest.fixture
+def threads(bench: Bench) -> Iterator[ThreadExecutor]:
+    executor = ThreadExecutor(2, bench.registry)
+    executor.start(bench.reports.put)
+    yield executor
+    bench.go.set()
+    executor.stop()
+    eventually(lambda: not any("job-thread" in t.name for t in threading.enumerate()))
+
+
+def test_a_job_runs_in_a_thread_and_answers(bench: Bench, threads: ThreadExecutor) -> None:
+    threads.submit(Task(1, "Echo", '{"a": 1}', 5.0))
+    ended = bench.ended()
+    assert (ended.lease, ended.result, ended.error, ended.output) == (1, '{"a": 1}', None, "")
+    assert threads.occupied == 0
+
+
+def test_a_job_that_raises_in_a_thread_tells_what_and_where(
+    bench: Bench, threads: ThreadExecutor
+) -> None:
+    threads.submit(Task(1, "Divide", "0", None))
+    ended = bench.ended()
+    assert ended.error == "ZeroDivisionError: division by zero"
+    assert "in <lambda>" in ended.output
+
+
+def test_a_type_that_kills_its_process_is_refused_in_threads(
+    bench: Bench, threads: ThreadExecutor
+) -> None:
+    threads.submit(Task(1, "Poison", "null", None))
+    assert bench.ended().error == "Poison would kill this process; use the process executor"
+    threads.submit(Task(2, "Nonsense", "null", None))
+    assert (bench.ended().error or "").startswith("job_type: Nonsense is not known")
+    assert threads.occupied == 0
+
+
+def test_a_timed_out_thread_is_reported_at_once_and_keeps_its_slot(
+    bench: Bench, threads: ThreadExecutor
+) -> None:
+    threads.submit(Task(1, "Wait", "7", 0.1))
+    ended = bench.ended()
+    assert (ended.result, ended.error) == (None, "timed out after 0.1 s")
+    assert threads.occupied == 1
+    assert not threads.cancel(1)
+    bench.go.set()
+    eventually(lambda: threads.occupied == 0)
+    assert bench.reports.empty()
+
+
+def test_a_running_thread_cannot_be_cancelled_and_reports_its_end(
+    bench: Bench, threads: ThreadExecutor
+) -> None:
+    threads.submit(Task(1, "Wait", "7", None))
+    assert bench.began.acquire(timeout=10)
+    assert not threads.cancel(1)
+    bench.go.set()
+    ended = bench.ended()
+    assert (ended.lease, ended.result) == (1, "7")
+    assert not threads.cancel(1)
+
+
+def test_a_task_that_waits_for_a_slot_can_be_cancelled(
+    bench: Bench, threads: ThreadExecutor
+) -> None:
+    for lease in (1, 2, 3):
+        threads.submit(Task(lease, "Wait", str(lease), None))
+    assert bench.began.acquire(timeout=10) and bench.began.acquire(timeout=10)
+    assert threads.cancel(3)
+    assert threads.occupied == 2
+    bench.go.set()
+    assert {bench.ended().lease, bench.ended().lease} == {1, 2}
+    eventually(lambda: threads.occupied == 0)
+    assert bench.reports.empty()
+
+
+def test_a_task_that_times_out_before_it_begins_never_runs(
+    bench: Bench, threads: ThreadExecutor
+) -> None:
+    for lease in (1, 2):
+        threads.submit(Task(lease, "Wait", "0", None))
+    threads.submit(Task(3, "Wait", "0", 0.05))
+    assert bench.ended().error == "timed out after 0.05 s"
+    eventually(lambda: threads.occupied == 2)
+
+
+def test_stop_names_what_still_runs_and_reports_no_more(bench: Bench) -> None:
+    executor = ThreadExecutor(2, bench.registry)
+    executor.start(bench.reports.put)
+    executor.submit(Task(12, "Wait", "0", 60.0))
+    assert bench.began.acquire(timeout=10)
+    executor.submit(Task(13, "Echo", "0", 60.0))
+    assert bench.ended().lease == 13
+    assert executor.stop() == ["lease 12: Wait"]
+    assert executor.stop() == ["lease 12: Wait"]
+    with pytest.raises(FailedPrecondition):
+        executor.submit(Task(14, "Echo", "0", None))
+    names = {thread.name for thread in threading.enumerate()}
+    assert len([name for name in names if "job-thread" in name]) == 1
+    bench.go.set()
+    eventually(lambda: executor.occupied == 0)
+    assert executor.stop() == []
+    assert bench.reports.empty()
+
+
+def test_a_job_that_cannot_be_stopped_does_not_keep_the_interpreter() -> None:
+    code = (
+        "import threading\n"
+        "from nucleus.jobs import Registry\n"
+        "from nucleus.services.worker.executors import Task, ThreadExecutor\n"
+        "registry, began = Registry(), threading.Event()\n"
+        "registry.register_function('Hang', lambda _: (began.set(), threading.Event().wait()))\n"
+        "executor = ThreadExecutor(1, registry)\n"
+        "executor.start(print)\n"
+        "executor.submit(Task(1, 'Hang', 'null', None))\n"
+        "began.wait()\n"
+        "print(executor.stop())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10)
+    assert (done.stdout, done.stderr, done.returncode) == ("['lease 1: Hang']\n", "", 0)
+
+
+def test_a_pool_of_processes_serves(bench: Bench) -> None:
+    def who(_: None) -> int:
+        return os.getpid()
+
+    bench.registry.register_function("Who", who)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        executor = FuturesExecutor(pool, 1, bench.registry)
+        executor.start(bench.reports.put)
+        executor.submit(Task(1, "Who", "null", None))
+        ended = bench.ended()
+        assert ended.error is None and json.loads(ended.result or "") != os.getpid()
+        executor.submit(Task(2, "Poison", "null", None))
+        assert (bench.ended().error or "").startswith("BrokenProcessPool: ")
+        executor.submit(Task(3, "Echo", "null", None))  # The pool is broken for good.
+        assert (bench.ended().error or "").startswith("BrokenProcessPool: ")
+        assert executor.stop() == []
+
+
+def test_a_pool_that_gives_a_job_up_is_heard(bench: Bench) -> None:
+    held = threading.Event()
+    pool = ThreadPoolExecutor(1)
+    pool.submit(held.wait)
+    executor = FuturesExecutor(pool, 1, bench.registry)
+    executor.start(bench.reports.put)
+    executor.submit(Task(1, "Echo", "1", None))
+    pool.shutdown(wait=False, cancel_futures=True)
+    assert bench.ended().error == "the executor gave the job up"
+    held.set()
