@@ -142,6 +142,7 @@ def test_stop_names_what_still_runs_and_reports_no_more(bench: Bench) -> None:
     executor.submit(Task(13, "Echo", "0", 60.0))
     assert bench.ended().lease == 13
     assert executor.stop() == ["lease 12: Wait"]
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
     assert executor.stop() == ["lease 12: Wait"]
     with pytest.raises(FailedPrecondition):
         executor.submit(Task(14, "Echo", "0", None))
@@ -191,10 +192,12 @@ def test_a_pool_of_processes_serves(bench: Bench) -> None:
 def test_a_pool_that_gives_a_job_up_is_heard(bench: Bench) -> None:
     held = threading.Event()
     pool = ThreadPoolExecutor(1)
-    pool.submit(held.wait)
+    pool.submit(held.wait, 20)
     executor = FuturesExecutor(pool, 1, bench.registry)
     executor.start(bench.reports.put)
     executor.submit(Task(1, "Echo", "1", None))
     pool.shutdown(wait=False, cancel_futures=True)
-    assert bench.ended().error == "the executor gave the job up"
-    held.set()
+    try:
+        assert bench.ended().error == "the executor gave the job up"
+    finally:
+        held.set()

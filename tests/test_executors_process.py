@@ -82,6 +82,12 @@ class Jobs:
             return True
 
 
+@pytest.fixture(autouse=True)
+def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let children buffer what they print, as they do by default."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 @pytest.fixture
 def jobs() -> Iterator[Jobs]:
     jobs = Jobs()
@@ -256,23 +262,44 @@ def test_a_kill_reaches_what_the_job_has_started(jobs: Jobs) -> None:
     eventually(lambda: not alive(helper))
 
 
-def test_a_job_that_forks_answers_once(jobs: Jobs) -> None:
-    def fork(_: None) -> str:
-        return "copy" if os.fork() == 0 else "original"
+def test_a_job_that_forks_answers_once(jobs: Jobs, tmp_path: Path) -> None:
+    def fork(path: str) -> str:
+        copy = os.fork()
+        if copy == 0:
+            for _ in range(4):  # These take over the numbers of our closed descriptors.
+                os.open(path, os.O_CREAT | os.O_WRONLY)
+            return "copy"
+        os.waitpid(copy, 0)
+        return "original"
 
-    assert jobs.run(fork).result == '"original"'
+    ended = jobs.run(fork, str(tmp_path / "file"))
+    assert (ended.result, ended.output) == ('"original"', "")
     assert jobs.no_report_comes()
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_copy_that_outlives_its_job_does_not_hide_its_death(jobs: Jobs) -> None:
+    def leave_a_copy(_: None) -> None:
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(3)
+        os._exit(4)
+
+    ended = jobs.run(leave_a_copy)
+    assert ended.error == "the process running the job died (exit code 4)"
+    assert ended.seconds < 2
 
 
 def test_output_belongs_to_the_attempt_that_printed_it(jobs: Jobs) -> None:
     def speak(words: str) -> None:
         print(words)
+        print("unfinished", end="")
         os.write(2, b"(aside)\n")
         subprocess.run(["echo", "echo of", words])
 
     for number in range(20):
         ended = jobs.run(speak, f"attempt {number}")
-        assert ended.output == f"attempt {number}\n(aside)\necho of attempt {number}\n"
+        assert ended.output == f"attempt {number}\n(aside)\necho of attempt {number}\nunfinished"
 
 
 def test_what_is_printed_between_two_attempts_is_nobodys(tmp_path: Path) -> None:
@@ -367,6 +394,7 @@ def test_a_function_defined_again_is_sent_again() -> None:
 
 def test_what_cannot_be_sent_is_an_error_of_its_attempt(jobs: Jobs) -> None:
     lock = threading.Lock()
+    jobs.run("Echo")
 
     def locked(_: None) -> bool:
         return lock.locked()
@@ -455,7 +483,7 @@ def test_executors_have_names() -> None:
 
 
 SCRIPT = """
-import os, sys, time
+import ctypes, sys, time
 from nucleus.jobs import default_registry, job_type
 from nucleus.services.worker.executors import ProcessExecutor, Task
 
@@ -465,6 +493,11 @@ SHIFT = 40
 @job_type("Shift", payload=int)
 def shift(n):
     return n + SHIFT
+
+@job_type("HoldTheLock", payload=str)
+def hold_the_lock(path):
+    open(path, "w").close()
+    ctypes.PyDLL(None).sleep(14)  # A PyDLL keeps the interpreter lock while it is called.
 
 def report(ended):
     print("result", ended.result, ended.error, flush=True)
@@ -512,14 +545,25 @@ def test_a_function_of_main_runs_in_a_child_that_does_not_import_main(tmp_path: 
     eventually(lambda: not any(alive(pid) for pid in script.pids), timeout=2)
 
 
-@pytest.mark.parametrize(("job_type", "payload"), [("Sleep", "60"), ("FastFibonacci", "50000000")])
-def test_children_die_with_a_parent_that_is_killed(
-    tmp_path: Path, job_type: str, payload: str
-) -> None:
-    script = Script(tmp_path, job_type, payload)
-    if job_type == "FastFibonacci":  # Wait until it holds the lock for seconds at a time.
-        eventually(lambda: max(map(cpu_seconds, script.pids)) > 2.5)
-    assert all(psutil.pid_exists(pid) for pid in script.pids)
+def die_with(script: Script) -> None:
+    """Kill the parent; its children must be gone before a thread of theirs could act."""
+    assert all(map(alive, script.pids))
     script.process.kill()
     script.close()
-    eventually(lambda: not any(alive(pid) for pid in script.pids), timeout=0.5)
+    eventually(lambda: not any(map(alive, script.pids)), timeout=0.5)
+
+
+def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    die_with(Script(tmp_path, "Sleep", "60"))
+
+
+def test_a_child_whose_job_holds_the_lock_dies_with_its_parent(tmp_path: Path) -> None:
+    script = Script(tmp_path, "HoldTheLock", json.dumps(str(tmp_path / "held")))
+    eventually((tmp_path / "held").exists)
+    die_with(script)
+
+
+def test_a_child_that_multiplies_huge_numbers_dies_with_its_parent(tmp_path: Path) -> None:
+    script = Script(tmp_path, "FastFibonacci", "50000000")
+    eventually(lambda: max(map(cpu_seconds, script.pids)) > 1.5)
+    die_with(script)

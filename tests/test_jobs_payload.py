@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nucleus.jobs import default_registry
 from nucleus.jobs.payload import (
     MAX_DEPTH,
     MAX_DIGITS,
@@ -62,6 +63,9 @@ def test_what_is_not_json_is_refused_with_a_short_reason(text: str, reason: str)
     assert reason in message
     assert len(message) < MAX_SHOWN + 100
     assert message.isprintable()
+    assert (
+        default_registry().check("Echo", text) == f"payload: {message}; Echo takes any JSON value"
+    )
 
 
 ALLOWED = [

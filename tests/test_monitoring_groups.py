@@ -168,6 +168,18 @@ def test_a_group_alone_with_a_name_may_change_its_type(bench: Bench) -> None:
     assert bench.shown() == ["# TYPE x_count untyped", 'x_count{instance="",job="a"} 1.0']
 
 
+def test_a_post_that_collides_with_what_stays_is_blamed_on_its_own_line(bench: Bench) -> None:
+    bench.put("job/a", "h 1", "h_sum 1")
+    with pytest.raises(InvalidArgument, match=r"line 2: h \(histogram\) collides with h_sum"):
+        bench.post("job/a", "", "# TYPE h histogram", 'h_bucket{le="+Inf"} 1')
+
+
+def test_nothing_is_remembered_of_a_deleted_group(bench: Bench) -> None:
+    bench.put("job/a", "# TYPE lat summary", "lat_count 1")
+    bench.delete("job/a")
+    assert not any(vars(bench.groups).values())
+
+
 def test_a_worker_is_up_until_it_was_silent_for_more_than_10_seconds(bench: Bench) -> None:
     bench.put("job/nucleus_worker/instance/w1", "x 1")
     bench.put("job/nucleus_master/instance/m", "x 1")

@@ -10,7 +10,7 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry, Gauge
 
-from nucleus.services.common.push import DELETE_TIMEOUT, PUSH_TIMEOUT, MetricsPusher
+from nucleus.services.common.push import PUSH_TIMEOUT, STOP_TIMEOUT, MetricsPusher
 from nucleus.services.monitoring import Monitoring
 from tests.support import eventually, free_port
 
@@ -129,6 +129,8 @@ def test_a_missing_monitoring_is_logged_once_and_its_return_once(
     monitoring.start()
     eventually(lambda: "calls{" in scrape(monitoring))
     eventually(lambda: len(caplog.records) == 2)
+    seen = source.calls
+    eventually(lambda: source.calls > seen + 3)
     pusher.stop()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "cannot push metrics" in caplog.messages[0] and "\n" not in caplog.messages[0]
@@ -162,6 +164,7 @@ def test_stop_is_at_once_when_nobody_listens() -> None:
 
 
 def test_a_hanging_monitoring_delays_stop_by_the_timeouts_at_most() -> None:
+    before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as hanging:  # accepts and never answers
         pusher = MetricsPusher(
             f"http://127.0.0.1:{hanging.getsockname()[1]}", "j", "i", Source(), LONG
@@ -171,7 +174,13 @@ def test_a_hanging_monitoring_delays_stop_by_the_timeouts_at_most() -> None:
             connection.recv(1)
             started = time.monotonic()
             pusher.stop()
-            assert time.monotonic() - started < PUSH_TIMEOUT + DELETE_TIMEOUT + 1
+            assert time.monotonic() - started < STOP_TIMEOUT
+            assert set(threading.enumerate()) == before
+
+
+def test_an_empty_name_is_written_as_the_pushgateway_asks() -> None:
+    pusher = MetricsPusher("http://monitoring:8000", "j", "", Source())
+    assert pusher.url == "http://monitoring:8000/metrics/job/j/instance@base64/="
 
 
 def test_stop_before_start_is_fine() -> None:

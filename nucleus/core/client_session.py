@@ -52,7 +52,15 @@ class Ended:
     error: str = ""
 
 
-News = Acknowledged | Refused | Ended
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The ledger that knew the job is gone."""
+
+    client_seq: int
+    ledger_id: str  # of the one that answers in its place
+
+
+News = Acknowledged | Refused | Ended | Lost
 
 
 class ClientSession:
@@ -67,19 +75,31 @@ class ClientSession:
         self._in_flight: list[JobSpec] = []
         self._sent: set[int] = set()  # of the pending: may have arrived already
         self._open: dict[int, str] = {}  # client_seq -> job id ("" until known), not ended
+        self._shared: set[int] = set()  # of the open: perhaps another submit's job
 
     # ---- submitting -------------------------------------------------------------------
 
     @property
     def full(self) -> bool:
-        """Whether a submit has to wait until others are acknowledged."""
-        return len(self._pending) + len(self._in_flight) >= MAX_PENDING
+        """Whether a submit has to wait until others are acknowledged.
+
+        Numbers are counted, not submits: those taken back leave gaps in the master's window.
+        """
+        waiting = self._in_flight or self._pending
+        return bool(waiting) and self._last - waiting[0].client_seq + 1 >= MAX_PENDING
 
     def submit(self, spec: JobSpec) -> int:
         """Take in a submit and return its number."""
         self._last += 1
         self._pending.append(replace(spec, client_seq=self._last))
         self._open[self._last] = ""
+        return self._last
+
+    def adopt(self, job_id: str) -> int:
+        """Follow a job that was made in another way than by ``submit``; return its number."""
+        self._last += 1
+        self._open[self._last] = job_id
+        self._shared.add(self._last)
         return self._last
 
     def next_batch(self) -> list[JobSpec]:
@@ -101,11 +121,13 @@ class ClientSession:
             seq = spec.client_seq
             self._sent.discard(seq)
             if isinstance(outcome, Refusal):
-                self._open.pop(seq, None)
+                self._close(seq)
                 news.append(Refused(seq, outcome))
             else:
                 if seq in self._open:  # else its end was seen before this answer
                     self._open[seq] = outcome.job_id
+                    if outcome.duplicate:
+                        self._shared.add(seq)
                 news.append(Acknowledged(seq, outcome.job_id))
         self._in_flight = []
         return news
@@ -121,14 +143,14 @@ class ClientSession:
         for spec in self._pending:
             if spec.client_seq == client_seq and client_seq not in self._sent:
                 self._pending.remove(spec)
-                del self._open[client_seq]
+                self._close(client_seq)
                 return True
         return False
 
     # ---- hearing of results -----------------------------------------------------------
 
-    def heard(self, ledger_id: str) -> list[int]:
-        """An answer came from this ledger. Return the submits that went down with another.
+    def heard(self, ledger_id: str) -> list[News]:
+        """An answer came from this ledger. Return what went down with another.
 
         What was not acknowledged is not among them: it is sent to the new ledger.
         """
@@ -136,10 +158,12 @@ class ClientSession:
             self.ledger_id = ledger_id
             return []
         self.ledger_id, self.next_seq = ledger_id, 0
+        # Their end may come before the new ledger is watched.
+        self._shared.update(seq for seq, job_id in self._open.items() if not job_id)
         lost = [seq for seq, job_id in self._open.items() if job_id]
         for seq in lost:
-            del self._open[seq]
-        return lost
+            self._close(seq)
+        return [Lost(seq, ledger_id) for seq in lost]
 
     def seen(self, events: Iterable[Event], next_seq: int) -> list[News]:
         """Events of this client's jobs arrived."""
@@ -157,20 +181,33 @@ class ClientSession:
                 ended = Ended(seq, job_id, Status.CANCELLED)
             case _:
                 return None
-        return ended if self._open.pop(ended.client_seq, None) is not None else None
+        return ended if self._close(ended.client_seq) else None
+
+    def _close(self, seq: int) -> bool:
+        self._shared.discard(seq)
+        return self._open.pop(seq, None) is not None
 
     def lookup(self) -> list[str]:
         """The acknowledged jobs to ask for when events may have been missed."""
         return [job_id for job_id in self._open.values() if job_id]
 
+    def shared(self) -> list[str]:
+        """The jobs to ask for now and then.
+
+        A key made them the job of another submit, perhaps of another client, while events
+        name only the first one's.
+        """
+        return [job_id for seq in self._shared if (job_id := self._open[seq])]
+
     def found(self, ends: Iterable[Ended]) -> list[News]:
         """Looked-up jobs have ended. Return what is news."""
-        seqs = {job_id: seq for seq, job_id in self._open.items()}
+        seqs: dict[str, list[int]] = {}
+        for seq, job_id in self._open.items():
+            seqs.setdefault(job_id, []).append(seq)
         news: list[News] = []
         for ended in ends:
-            seq = seqs.pop(ended.job_id, None)
-            if seq is not None:
-                del self._open[seq]
+            for seq in seqs.pop(ended.job_id, []):
+                self._close(seq)
                 news.append(replace(ended, client_seq=seq))
         return news
 

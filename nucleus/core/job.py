@@ -77,17 +77,12 @@ class Job:
 
     def asks_the_same(self, spec: JobSpec) -> bool:
         """Whether ``spec`` could be a repeat of the request that made this job."""
-        return (self.job_type, self.payload, self.priority, self.max_attempts, self.timeout) == (
-            spec.job_type,
-            spec.payload,
-            spec.priority,
-            spec.max_attempts,
-            spec.timeout,
-        )
+        return _asked(self) == _asked(spec)
 
 
 JOB_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Job))
 _row: Callable[[Job], tuple[Any, ...]] = attrgetter(*JOB_FIELDS)
+_asked = attrgetter("job_type", "payload", "priority", "max_attempts", "timeout", "retry_of")
 
 
 def job_from_row(row: tuple[Any, ...]) -> Job:

@@ -46,6 +46,8 @@ class Journal:
     def touch_worker(self, worker: Worker) -> None:
         """The row of ``worker`` is to be written."""
         self._workers[worker.name] = worker
+        if worker.name in self._gone:  # it is back before its row was removed
+            self._gone.remove(worker.name)
 
     def remove_worker(self, worker: Worker) -> None:
         """The row of ``worker`` is to be removed."""

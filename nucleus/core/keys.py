@@ -79,6 +79,8 @@ class Keys:
         """Note that number ``seq`` of ``client`` became ``job_id``."""
         window = self._windows.setdefault(client, _Window(now))
         window.last_used = max(window.last_used, now)
+        if seq <= window.highest - WINDOW:
+            return  # of a live job that a new ledger meets again; expired all the same
         window.jobs[seq] = job_id
         if seq > window.highest:
             outdated = range(window.highest - WINDOW + 1, min(seq - WINDOW, window.highest) + 1)

@@ -298,8 +298,8 @@ class Ledger:
         outcomes = [self._report(reports, report, now) for report in reports.items]
         if worker is None:
             return outcomes, ()
-        for report in reports.items:
-            worker.let_go(report.lease)
+        for report, refusal in zip(reports.items, outcomes, strict=True):
+            worker.told(report.lease, accepted=refusal is None)
         worker.hear(reports.credit, reports.stopped)
         self.roster.file(worker)
         return outcomes, tuple(sorted(worker.voided))
@@ -411,6 +411,10 @@ class Ledger:
     def find(self, job_id: str) -> Job | None:
         """The job under this id, live or ended."""
         return self._jobs.get(job_id) or self._archive.find(job_id)
+
+    def in_memory(self, job_id: str) -> Job | None:
+        """The job under this id, unless it has left memory."""
+        return self._jobs.get(job_id)
 
     def job_types(self) -> list[str]:
         """The types that can be submitted, sorted."""

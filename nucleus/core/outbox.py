@@ -68,8 +68,12 @@ class Outbox(Generic[Effect]):
         return released
 
     def abandon(self, *, commit_issued: bool) -> list[Abandoned[Effect]]:
-        """The commit failed, and this ledger with it. Return what became of each call."""
-        lost = [Abandoned(effect, not commit_issued) for effect in self._in_flight]
-        lost += [Abandoned(effect, True) for effect in self._open]
+        """The commit failed, and this ledger with it. Return what became of each call.
+
+        A call that came after the batch may have been answered from it (a repeat of a
+        submit is), so it is no more certain than the batch.
+        """
+        held = self._in_flight + self._open
+        lost = [Abandoned(effect, not commit_issued) for effect in held]
         self._in_flight, self._open, self._batch = [], [], None
         return lost

@@ -57,6 +57,18 @@ class BeatAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """A leased job, as the master sent it."""
+
+    job_id: str
+    lease: int
+    job_type: str
+    payload: str  # JSON text
+    timeout: float | None  # seconds
+    attempt: int  # 1 for the first
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What became of a lease. Exactly one of result, error and released is set."""
 
@@ -120,10 +132,11 @@ class Worker:
             self.credit = credit
         self.voided.difference_update(stopped)
 
-    def let_go(self, lease: int) -> None:
-        """The lease no longer counts: it was reported, or the worker stopped it."""
-        self.leases.pop(lease, None)
+    def told(self, lease: int, *, accepted: bool) -> None:
+        """The worker reported the lease. A refused report says nothing of one that it holds."""
         self.voided.discard(lease)
+        if accepted:
+            self.leases.pop(lease, None)
 
     def void(self, lease: int) -> None:
         """The lease is no longer valid, but the worker may not know yet."""

@@ -16,21 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from nucleus.core.worker import MAX_WINDOW, Beat, Credit, Hello, Report, Reports
+from nucleus.core.refusals import Reason, Refusal
+from nucleus.core.worker import MAX_WINDOW, Assignment, Beat, Credit, Hello, Report, Reports
 
 MEMORY = 0.05  # seconds: finishing faster than this earns credit to prefetch
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A leased job, as the master sent it."""
-
-    job_id: str
-    lease: int
-    job_type: str
-    payload: str  # JSON text
-    timeout: float | None  # seconds
-    attempt: int  # 1 for the first
 
 
 class _Stage(Enum):
@@ -57,17 +46,22 @@ class WorkerSession:
         self.job_types = tuple(job_types)
         self.session = 0
         self.draining = False
+        self.blocked = 0  # slots taken by runs that ended, by timeout, but cannot be stopped
         self._held: dict[int, _Held] = {}  # in the order received
         self._stopped: set[int] = set()  # voided and no longer run, not told yet
+        self._newest = 0  # the newest lease received; they arrive in ascending order
+        self._void_early: set[int] = set()  # voided while still on the way to this worker
         self._in_call: tuple[int, ...] = ()  # leases in the SendResults that is under way
         self._recent: deque[float] = deque()  # when jobs finished
         self._credit_seq = 0
+        self._stated = 0  # the window last told
 
     # ---- what to say ------------------------------------------------------------------
 
     def open(self, now: float) -> Hello:
         """Begin a new session; from now on only its messages count."""
         self.session += 1
+        self._void_early.clear()  # what is on the way to the last session is ignored anyway
         credit = self._credit(now)
         slots, types, leases = self.slots, self.job_types, tuple(self._held)
         return Hello(self.name, self.incarnation, self.session, slots, credit, types, leases)
@@ -92,7 +86,12 @@ class WorkerSession:
 
     def _credit(self, now: float) -> Credit:
         self._credit_seq += 1
-        return Credit(self.window(now), self._credit_seq)
+        self._stated = self.window(now)
+        return Credit(self._stated, self._credit_seq)
+
+    def overstated(self, now: float) -> bool:
+        """Whether the master believes in more credit than there is, and should hear of it."""
+        return self._stated > self.window(now)
 
     def window(self, now: float) -> int:
         """How many jobs this worker is willing to hold: its slots, and what it does in 50 ms."""
@@ -100,7 +99,7 @@ class WorkerSession:
             return 0
         while self._recent and self._recent[0] < now - MEMORY:
             self._recent.popleft()
-        return min(self.slots + len(self._recent), MAX_WINDOW)
+        return min(max(0, self.slots - self.blocked) + len(self._recent), MAX_WINDOW)
 
     # ---- what comes back --------------------------------------------------------------
 
@@ -109,13 +108,23 @@ class WorkerSession:
         if session != self.session:
             return
         for job in jobs:
-            if job.lease not in self._held and job.lease not in self._stopped:
+            self._newest = max(self._newest, job.lease)
+            if job.lease not in self._held and job.lease not in self._void_early:
                 self._held[job.lease] = _Held(job)
+            self._void_early.discard(job.lease)
+        if self.draining:
+            self.drain()
 
-    def answered(self) -> None:
-        """The ``SendResults`` under way was answered: those leases are done with."""
-        for lease in self._in_call:
-            self._held.pop(lease, None)
+    def answered(self, refusals: Iterable[Refusal | None]) -> None:
+        """The ``SendResults`` under way was answered, one outcome for each of its reports.
+
+        A result that is not legal ends the attempt as failed; every other lease is done with.
+        """
+        for lease, refusal in zip(self._in_call, refusals, strict=True):
+            held = self._held.pop(lease)
+            if refusal is not None and refusal.reason is Reason.INVALID:
+                held.report = Report(held.job.job_id, lease, error=refusal.message)
+                self._held[lease] = held
         self._in_call = ()
 
     def unanswered(self) -> None:
@@ -133,6 +142,8 @@ class WorkerSession:
             held = self._held.get(lease)
             if held is None:
                 self._stopped.add(lease)
+                if lease > self._newest:
+                    self._void_early.add(lease)
             elif held.stage is _Stage.WAITING:
                 self._let_go(lease)
             elif held.stage is _Stage.RUNNING:
@@ -146,11 +157,15 @@ class WorkerSession:
 
     # ---- running ----------------------------------------------------------------------
 
+    @property
+    def busy(self) -> int:
+        """Leases that the executor was given and that have not ended."""
+        return sum(h.stage in (_Stage.RUNNING, _Stage.STOPPING) for h in self._held.values())
+
     def to_start(self) -> list[Assignment]:
         """The jobs to hand to the executor now, oldest first; they count as running."""
-        busy = sum(h.stage in (_Stage.RUNNING, _Stage.STOPPING) for h in self._held.values())
         waiting = [h for h in self._held.values() if h.stage is _Stage.WAITING]
-        starting = waiting[: max(0, self.slots - busy)]
+        starting = waiting[: max(0, self.slots - self.blocked - self.busy)]
         for held in starting:
             held.stage = _Stage.RUNNING
         return [held.job for held in starting]

@@ -5,14 +5,14 @@ Payloads and results are JSON text on both sides; nothing here looks into them.
 
 from collections.abc import Iterable
 from dataclasses import fields
+from typing import Any
 
 from nucleus.core.events import KINDS, Event
 from nucleus.core.job import Job, JobSpec
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Reason, Refusal
-from nucleus.core.worker import Beat, Credit, Hello, Report, Reports
-from nucleus.core.worker_session import Assignment
+from nucleus.core.worker import Assignment, Beat, Credit, Hello, Report, Reports
 from nucleus.rpc import job_queue_pb2 as pb
 
 DEFAULT_MAX_ATTEMPTS = JobSpec("", "").max_attempts
@@ -263,10 +263,11 @@ def event_from_message(message: pb.Event) -> Event | None:
     names = _EVENT_FIELDS.get(message.kind)
     if names is None:
         return None
-    return KINDS[message.kind](**{name: _value(message, name) for name in names})
+    values: dict[str, Any] = {name: _value(message, name) for name in names}
+    return KINDS[message.kind](**values)
 
 
-def _value(message: pb.Event, name: str) -> object:
+def _value(message: pb.Event, name: str) -> Any:
     if name == "timeout" and not message.HasField("timeout"):
         return None
     value = getattr(message, name)

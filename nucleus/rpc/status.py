@@ -50,6 +50,18 @@ PASSING = frozenset(
 )
 
 
+# Carries the refusal's reason beside the status, for programs.
+REASON_KEY = "nucleus-reason"
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> Reason | None:
+    """The reason of the refusal that ``error`` carries, if it is one."""
+    for key, value in error.trailing_metadata() or ():
+        if key == REASON_KEY:
+            return Reason.__members__.get(str(value))
+    return None
+
+
 def refusal_error(refusal: Refusal) -> NucleusError:
     """The exception for a refusal."""
     definite = refusal.reason is not Reason.KEY_EXPIRED

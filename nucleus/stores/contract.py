@@ -18,6 +18,8 @@ class Store(Protocol):
     Reads see committed changes only. ``commit`` runs on one thread, reads on any.
     """
 
+    on_disk: bool  # whether calls may wait for a disk, and so belong on a thread
+
     def load(self) -> Snapshot:
         """Take the store over: begin a new epoch and return the live jobs."""
 
@@ -29,7 +31,9 @@ class Store(Protocol):
         """
 
     def check_epoch(self) -> None:
-        """Raise ``Fenced`` when another master took the store over."""
+        """Raise ``Fenced`` when another master took the store over, ``CommitFailed`` when
+        the store cannot be read.
+        """
 
     def find(self, job_id: str) -> Job | None:
         """The job under this id."""

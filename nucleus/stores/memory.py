@@ -44,6 +44,8 @@ class MemoryDisk:
 class MemoryStore:
     """A store on a :class:`MemoryDisk`."""
 
+    on_disk = False
+
     def __init__(self, disk: MemoryDisk) -> None:
         self._disk = disk
         self._epoch = 0

@@ -65,6 +65,8 @@ class SqliteStore:
     ``take_over`` is false.
     """
 
+    on_disk = True
+
     def __init__(self, path: Path | str, *, take_over: bool = False) -> None:
         self.path = Path(path)
         _check_file(self.path)
@@ -148,8 +150,11 @@ class SqliteStore:
 
     def check_epoch(self) -> None:
         """Raise ``Fenced`` when another master took the file over."""
-        with self._finding:
-            epoch = self._finder.execute("SELECT epoch FROM ledger").fetchone()[0]
+        try:
+            with self._finding:
+                epoch = self._finder.execute("SELECT epoch FROM ledger").fetchone()[0]
+        except sqlite3.Error as error:
+            raise CommitFailed(f"{self.path}: {error}", definite=True) from error
         if epoch != self._epoch:
             raise Fenced(f"another master has taken {self.path} over, with epoch {epoch}")
 

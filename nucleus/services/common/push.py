@@ -29,6 +29,9 @@ PUSH_TIMEOUT = 2.0
 DELETE_TIMEOUT = 1.0
 """Seconds for the last word; the group is evicted anyway if it does not get through."""
 
+STOP_TIMEOUT = PUSH_TIMEOUT + DELETE_TIMEOUT + 1.0
+"""Seconds that ``stop()`` takes at most: a push under way, the last word, and some slack."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 
 
@@ -76,14 +79,14 @@ class MetricsPusher:
         """End the thread at once; with ``delete`` the group goes from Monitoring as well.
 
         Without ``delete`` it looks like a crash. Idempotent; the first call decides. A hanging
-        Monitoring delays it by at most ``PUSH_TIMEOUT`` plus ``DELETE_TIMEOUT``.
+        Monitoring delays it by at most ``STOP_TIMEOUT``.
         """
         with self._changed:
             if not self._stopping:
                 self._stopping, self._delete = True, delete
                 self._changed.notify()
         if self._thread.ident is not None:
-            self._thread.join(PUSH_TIMEOUT + DELETE_TIMEOUT)
+            self._thread.join(STOP_TIMEOUT)
 
     def _set(self, *, paused: bool) -> None:
         with self._changed:

@@ -62,10 +62,11 @@ class Groups:
         pushed = {family.name: _in_group(family, labels) for family in families}
         held = self._families(labels)
         kept = {} if replace_all else {k: v for k, v in held.items() if k not in pushed}
-        # A held family that stays was checked when it came, but not against the new ones.
-        self._check(labels, {**kept, **pushed})
+        # What stays comes first, so that a clash is blamed on a line of this push.
+        families_now = {**kept, **pushed}
+        self._check(labels, families_now)
         self._forget(labels)
-        self._remember(Group(labels, now, {**kept, **pushed}))
+        self._remember(Group(labels, now, families_now))
 
     def delete(self, labels: Labels) -> None:
         """Forget a group; one that is not there is fine."""

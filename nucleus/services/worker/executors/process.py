@@ -294,11 +294,13 @@ class ProcessExecutor:
                 self._bury(slot, child)
 
     def _hear(self, slot: _Slot, child: ChildProcess, message: Message) -> None:
+        if child.killed:
+            return  # What it still said does not count.
         if message.get("ready"):
             child.ready = True
             if slot.attempt is not None:
                 self._send(slot)
-        elif not child.killed and slot.attempt and slot.attempt.task.lease == message["lease"]:
+        elif slot.attempt is not None and slot.attempt.task.lease == message["lease"]:
             slot.attempt.output.add(child.drain())
             outcome = Outcome(message["result"], message["error"], message["traceback"])
             self._end(slot, outcome)

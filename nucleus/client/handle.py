@@ -1,0 +1,103 @@
+"""The handle of a submitted job: a ``concurrent.futures.Future``."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from nucleus.core.errors import NucleusError, Unavailable
+
+
+class JobHandle(Future[Any]):
+    """What will become of a job. ``as_completed``, ``wait`` and callbacks work as usual.
+
+    ``result()`` raises ``JobFailed`` when the job failed, ``CancelledError`` when it was
+    cancelled, ``LedgerLost`` when the ledger that knew it is gone, and the refusal
+    (``InvalidArgument`` …) when the master did not take it in.
+    """
+
+    def __init__(
+        self,
+        job_type: str,
+        payload: Any,
+        ask_cancel: Callable[["JobHandle"], bool],
+        told: threading.Condition,
+    ) -> None:
+        super().__init__()
+        self.job_type = job_type
+        self.payload = payload
+        self.client_seq = 0  # the client's number for it
+        self._job_id: str | None = None
+        self._ask_cancel = ask_cancel
+        # Shared by all handles of a client. The future's own condition will not do: a
+        # notification that is not its end makes ``Future.result`` time out at once.
+        self._told = told
+        self._looked_at = False
+
+    @property
+    def id(self) -> str:
+        """The job's id; waits until the submit is acknowledged."""
+        return self.acknowledged()
+
+    def acknowledged(self, timeout: float | None = None) -> str:
+        """Wait until the job is durable; return its id.
+
+        Raises the refusal when there was one, ``Unavailable`` after ``timeout`` seconds.
+        """
+        with self._told:
+            self._told.wait_for(lambda: self._job_id or self.done(), timeout)
+        if self._job_id is not None:
+            return self._job_id
+        if self.done():
+            error = self.exception()
+            raise error if error is not None else NucleusError("the job was cancelled")
+        raise Unavailable(f"no acknowledgement within {timeout} s; the job may have been taken in")
+
+    def cancel(self) -> bool:
+        """Ask the master to cancel the job; return whether it is cancelled now."""
+        return self.cancelled() or (not self.done() and self._ask_cancel(self))
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the result, at most ``timeout`` seconds."""
+        self._looked_at = True
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end; return the error, or ``None`` for a completed job."""
+        self._looked_at = True
+        return super().exception(timeout)
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        """Call ``fn`` with this handle when the job has ended."""
+        self._looked_at = True
+        super().add_done_callback(fn)
+
+    def __repr__(self) -> str:
+        """Type, payload and what is known of it."""
+        if self.cancelled():
+            state = "cancelled"
+        elif self.done():
+            failed = super().exception() is not None
+            state = "failed" if failed else "completed"
+        else:
+            state = "acknowledged" if self._job_id else "submitted"
+        name = f" {self._job_id}" if self._job_id else ""
+        return f"<JobHandle{name} {self.job_type}({self.payload!r}) {state}>"
+
+    # ---- for the tracker, on the callback thread --------------------------------------
+
+    def set_acknowledged(self, job_id: str) -> None:
+        """The submit is durable; whoever waits for that is notified by the tracker."""
+        self._job_id = job_id
+
+    def set_cancelled(self) -> None:
+        """The job was cancelled, by whomever."""
+        super().cancel()
+        self.set_running_or_notify_cancel()
+
+    @property
+    def unread_refusal(self) -> BaseException | None:
+        """The refusal of the submit, if there was one and nobody has looked."""
+        if self._looked_at or self._job_id is not None or not self.done() or self.cancelled():
+            return None
+        return super().exception()

@@ -1,0 +1,312 @@
+"""Follows submits from the first call to the last event, on the background loop.
+
+Three duties run around one ``ClientSession``: sending what was submitted, watching events,
+and asking for jobs whose events may have been missed. The session is guarded by one lock,
+because ``submit`` is called on the user's threads. Handles learn what happened on one
+callback thread, never on the loop: a callback that blocks must not stop the calls.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from nucleus.client.connection import CALL_TIMEOUT, Connection
+from nucleus.client.handle import JobHandle
+from nucleus.core.client_session import (
+    Acknowledged,
+    ClientSession,
+    Ended,
+    Lost,
+    News,
+    Refused,
+)
+from nucleus.core.errors import JobFailed, LedgerLost
+from nucleus.core.job import JobSpec
+from nucleus.core.lifecycle import Status
+from nucleus.core.refusals import Reason, Refusal
+from nucleus.jobs import parse_payload
+from nucleus.rpc import convert, loop
+from nucleus.rpc import job_queue_pb2 as pb
+from nucleus.rpc.status import PASSING, refusal_error
+
+logger = logging.getLogger("nucleus.client")
+
+SEND_TIMEOUT = 10.0  # seconds: a commit on a slow disk is worth waiting for
+FOLLOW_INTERVAL = 1.0  # seconds between two looks at jobs that events do not tell about
+LOOKUP_BATCH = 1_000  # job ids in one call
+KEPT_REFUSALS = 1_000  # handles, to warn of those that nobody looked at
+ENDS = ("JobCompleted", "JobFailed", "JobCancelled")
+
+
+class Tracker:
+    """Owns the handles of one client."""
+
+    def __init__(self, connection: Connection, client_id: str, running: loop.LoopThread) -> None:
+        self._connection = connection
+        self._session = ClientSession(client_id)
+        self._loop = running
+        self._handles: dict[int, JobHandle] = {}  # by client_seq, not ended
+        self._refused: deque[JobHandle] = deque(maxlen=KEPT_REFUSALS)
+        self._room = threading.Condition()  # guards the session and the handles
+        self.told = threading.Condition()  # notified when handles have learned something
+        self._woken = False  # the sender knows that there is something to send
+        self._news: queue.SimpleQueue[list[News] | None] = queue.SimpleQueue()
+        self._callbacks = threading.Thread(
+            target=self._tell, name=f"nucleus-callbacks-{client_id[:6]}", daemon=True
+        )
+        self._callbacks.start()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin the duties; called on the loop."""
+        self._to_send = asyncio.Event()
+        self._watching = asyncio.Event()  # what is acknowledged from now on is not missed
+        for duty in (self._send_for_ever(), self._watch_for_ever(), self._follow_for_ever()):
+            self._tasks.append(asyncio.create_task(_guard(duty)))
+
+    async def stop(self) -> None:
+        """End the duties; called on the loop."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def close(self) -> None:
+        """End the callback thread, after what it still has to tell."""
+        self._news.put(None)
+        if threading.current_thread() is not self._callbacks:
+            self._callbacks.join()
+
+    # ---- on the user's threads --------------------------------------------------------
+
+    def submit(self, spec: JobSpec, handle: JobHandle) -> None:
+        """Take in a submit; waits while too many are unacknowledged (back-pressure)."""
+        with self._room:
+            while self._session.full:
+                self._room.wait()
+            handle.client_seq = self._session.submit(spec)
+            self._handles[handle.client_seq] = handle
+            if self._woken:
+                return
+            self._woken = True
+        self._loop.call(self._to_send.set)
+
+    def adopt(self, job_id: str, handle: JobHandle) -> None:
+        """Follow a job that was made in another way."""
+        handle.set_acknowledged(job_id)
+        with self._room:
+            handle.client_seq = self._session.adopt(job_id)
+            self._handles[handle.client_seq] = handle
+
+    def withdraw(self, handle: JobHandle) -> bool:
+        """Take a submit back; return whether it certainly never reached the master."""
+        with self._room:
+            if not self._session.withdraw(handle.client_seq):
+                return False
+            del self._handles[handle.client_seq]
+        handle.set_cancelled()
+        return True
+
+    def flush(self, timeout: float | None) -> int:
+        """Wait until every submit is answered; return how many are not, after ``timeout`` s."""
+        with self._room:
+            self._room.wait_for(lambda: not self._session.unacknowledged, timeout)
+            return self._session.unacknowledged
+
+    def unread_refusals(self) -> list[BaseException]:
+        """Refusals that nobody has looked at."""
+        return [error for handle in self._refused if (error := handle.unread_refusal)]
+
+    # ---- sending ----------------------------------------------------------------------
+
+    async def _send_for_ever(self) -> None:
+        backoff = self._connection.backoff()
+        while True:
+            await self._to_send.wait()
+            await self._watching.wait()
+            self._to_send.clear()
+            with self._room:
+                self._woken = False
+                batch = self._session.next_batch()
+            while batch:
+                delay = await self._send(batch)
+                if delay is None:
+                    backoff.succeeded()
+                else:
+                    await asyncio.sleep(backoff.failed(delay))
+                with self._room:
+                    batch = self._session.next_batch()
+
+    async def _send(self, batch: list[JobSpec]) -> str | None:
+        """Send a batch; return why it has to be sent again, or ``None``."""
+        jobs = [convert.spec_to_message(spec) for spec in batch]
+        request = pb.SendJobsRequest(client_id=self._session.client_id, jobs=jobs)
+        try:
+            reply = await self._connection.stub.SendJobs(request, timeout=SEND_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            return self._not_sent(batch, error)
+        outcomes = [convert.outcome_from_message(outcome) for outcome in reply.outcomes]
+        with self._room:
+            self._hear(reply.ledger_id)
+            self._publish(self._session.answered(outcomes))
+            self._room.notify_all()
+        return None
+
+    def _not_sent(self, batch: list[JobSpec], error: grpc.aio.AioRpcError) -> str | None:
+        with self._room:
+            if error.code() in PASSING:
+                self._session.broken()
+                return error.details() or error.code().name
+            # The call as a whole was refused: sending it again would be refused again.
+            refusal = Refusal(Reason.INVALID, error.details() or error.code().name)
+            self._publish(self._session.answered([refusal] * len(batch)))
+            self._room.notify_all()
+            return None
+
+    # ---- watching ---------------------------------------------------------------------
+
+    async def _watch_for_ever(self) -> None:
+        backoff = self._connection.backoff()
+        while True:
+            try:
+                await self._watch()
+                backoff.succeeded()
+                await asyncio.sleep(0)
+            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                if self._lost_place(error):
+                    continue
+                await asyncio.sleep(backoff.failed(_brief(error)))
+
+    def _lost_place(self, error: Exception) -> bool:
+        """Whether the history no longer reaches back, or is another one: begin from now."""
+        out_of_range = (grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.INVALID_ARGUMENT)
+        if isinstance(error, grpc.aio.AioRpcError) and error.code() in out_of_range:
+            with self._room:
+                lost = self._session.next_seq != 0
+                self._session.next_seq = 0
+            return lost
+        return False
+
+    async def _watch(self) -> None:
+        from_seq = self._session.next_seq
+        request = pb.WatchEventsRequest(
+            from_seq=from_seq, client_id=self._session.client_id, kinds=ENDS
+        )
+        call = self._connection.stub.WatchEvents(request)
+        try:
+            batch = await asyncio.wait_for(call.read(), CALL_TIMEOUT)
+            if from_seq == 0 and isinstance(batch, pb.EventBatch):
+                self._take(batch)
+                await self._look_up(self._session.lookup())
+                self._watching.set()
+            while isinstance(batch, pb.EventBatch):
+                self._take(batch)
+                batch = await call.read()
+        finally:
+            call.cancel()
+
+    def _take(self, batch: pb.EventBatch) -> None:
+        events = [e for m in batch.events if (e := convert.event_from_message(m)) is not None]
+        with self._room:
+            self._hear(batch.ledger_id)
+            self._publish(self._session.seen(events, batch.next_seq))
+
+    async def _follow_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_INTERVAL)
+            with self._room:
+                shared = self._session.shared()
+            try:
+                await self._look_up(shared)
+            except grpc.aio.AioRpcError as error:
+                logger.debug("jobs could not be looked up: %s", error)
+
+    async def _look_up(self, job_ids: list[str]) -> None:
+        while job_ids:
+            asked, job_ids = job_ids[:LOOKUP_BATCH], job_ids[LOOKUP_BATCH:]
+            request = pb.LookupJobsRequest(job_ids=asked)
+            reply = await self._connection.stub.LookupJobs(request, timeout=CALL_TIMEOUT)
+            answered = {job.job_id for job in reply.jobs} | set(reply.unknown)
+            if answered:
+                job_ids = [job_id for job_id in asked if job_id not in answered] + job_ids
+            ends = [ended for job in reply.jobs if (ended := _ended(job)) is not None]
+            with self._room:
+                self._hear(reply.ledger_id)
+                self._publish(self._session.found(ends))
+
+    # ---- telling ----------------------------------------------------------------------
+
+    def _hear(self, ledger_id: str) -> None:
+        lost = self._session.heard(ledger_id)
+        if lost:
+            logger.warning("another ledger answers; %d open jobs are lost", len(lost))
+            self._publish(lost)
+
+    def _publish(self, news: list[News]) -> None:
+        if news:
+            self._news.put(news)
+
+    def _tell(self) -> None:
+        while (news := self._news.get()) is not None:
+            for item in news:
+                try:
+                    self._tell_one(item)
+                except Exception:
+                    logger.exception("a handle could not be told what became of its job")
+            with self.told:
+                self.told.notify_all()
+
+    def _tell_one(self, item: News) -> None:
+        if isinstance(item, Acknowledged):
+            handle = self._handles.get(item.client_seq)
+            if handle is not None:
+                handle.set_acknowledged(item.job_id)
+            return
+        handle = self._handles.pop(item.client_seq, None)
+        if handle is None:
+            return
+        match item:
+            case Refused(refusal=refusal):
+                self._refused.append(handle)
+                handle.set_exception(refusal_error(refusal))
+            case Lost(ledger_id=ledger_id):
+                message = f"the ledger that knew the job is gone; {ledger_id} is in its place"
+                handle.set_exception(LedgerLost(message))
+            case Ended():
+                handle.set_acknowledged(item.job_id)
+                _end(handle, item)
+
+
+def _end(handle: JobHandle, ended: Ended) -> None:
+    if ended.status is Status.COMPLETED:
+        handle.set_result(parse_payload(ended.result))
+    elif ended.status is Status.FAILED:
+        handle.set_exception(JobFailed(ended.error))
+    else:
+        handle.set_cancelled()
+
+
+async def _guard(duty: Coroutine[Any, Any, None]) -> None:
+    try:
+        await duty
+    except Exception:
+        logger.exception("a bug ended a duty of the client")
+
+
+def _ended(job: pb.Job) -> Ended | None:
+    status = Status(job.status)
+    if status in (Status.QUEUED, Status.RUNNING):
+        return None
+    return Ended(0, job.job_id, status, job.result, job.error)
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,26 @@
+"""Splits a list so that each message stays well below the message limit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MAX_ITEMS = 1_000
+MAX_CHARACTERS = 2_000_000  # of text in one message, a single item may exceed it
+
+
+def chunks(
+    items: Sequence[T], characters: Callable[[T], int], max_items: int = MAX_ITEMS
+) -> Iterator[list[T]]:
+    """Yield ``items`` in order, in lists of bounded length and size; none is empty."""
+    chunk: list[T] = []
+    size = 0
+    for item in items:
+        weight = characters(item)
+        if chunk and (len(chunk) == max_items or size + weight > MAX_CHARACTERS):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(item)
+        size += weight
+    if chunk:
+        yield chunk

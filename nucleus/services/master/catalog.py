@@ -1,0 +1,32 @@
+"""The job types a master knows, as the ledger asks about them."""
+
+from collections.abc import Iterable
+
+from nucleus.jobs import Registry, parse_payload
+
+
+class RegistryCatalog:
+    """A registry; of a type that only workers know, it is checked that the payload is JSON."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def names(self) -> Iterable[str]:
+        """The names of the registered types."""
+        return self._registry.names()
+
+    def check(self, job_type: str, payload: str) -> str | None:
+        """What is wrong with ``payload``, or ``None``."""
+        if job_type in self._registry:
+            return self._registry.check(job_type, payload)
+        try:
+            parse_payload(payload)
+        except ValueError as error:
+            return f"payload: {error}; {job_type} takes a JSON value"
+        return None
+
+    def allowed(self, job_type: str) -> str:
+        """What the payload may be, in words."""
+        if job_type in self._registry:
+            return self._registry.get(job_type).allowed
+        return "what its workers take"

@@ -1,0 +1,230 @@
+"""The master's engine: commands in, commits, and what leaves after them.
+
+One event loop owns the ledger, so the ledger needs no lock. A command runs at once; its
+caller waits until the commit that contains it (``nucleus.core.outbox``). Events that arrive
+during one commit form the next batch. The rules are all in the core: here is only the
+order in which things are carried out.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from nucleus.core.clock import Clock
+from nucleus.core.errors import CommitFailed, Fenced, NucleusError
+from nucleus.core.events import Event, JobLeased
+from nucleus.core.job import Job
+from nucleus.core.ledger import TICK, Catalog, Ledger
+from nucleus.core.limits import Limits
+from nucleus.core.outbox import Outbox
+from nucleus.core.snapshot import Changes
+from nucleus.services.master.metrics import MasterMetrics
+from nucleus.services.master.streams import Streams
+from nucleus.services.master.watchers import Watchers
+from nucleus.stores import Store
+
+logger = logging.getLogger("nucleus.master")
+
+T = TypeVar("T")
+Effect = asyncio.Future[None]
+
+RELOAD_DELAY = 1.0  # seconds before the store is tried again after it failed
+
+
+class NotServing(NucleusError):
+    """The master is starting, reloading its ledger, or stopping; try again."""
+
+
+class Engine:
+    """Owns the ledger of one master. Everything here runs on the event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        limits: Limits,
+        clock: Clock,
+        *,
+        on_serving: Callable[[bool], Awaitable[None]],
+        on_fenced: Callable[[str], None],
+    ) -> None:
+        self.store = store
+        self.metrics = MasterMetrics()
+        self.streams = Streams()
+        self.watchers = Watchers()
+        self._catalog = catalog
+        self._limits = limits
+        self._clock = clock
+        self._on_serving = on_serving
+        self._on_fenced = on_fenced
+        self._serving = False
+        self._wake = asyncio.Event()
+        self._disk = ThreadPoolExecutor(1, "nucleus-store")  # one writer, in order
+        self._reading = ThreadPoolExecutor(2, "nucleus-read")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- from the outside -------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load the ledger and serve."""
+        await self._load()
+        duties = (self._commit_for_ever(), self._tick_for_ever())
+        self._tasks = [asyncio.create_task(duty) for duty in duties]
+        for task in self._tasks:
+            task.add_done_callback(self._check_duty)
+
+    async def run(self, command: Callable[[Ledger, float], T]) -> T:
+        """Run ``command`` on the ledger now; return its answer once it is committed.
+
+        Raises ``CommitFailed`` when it was not, as far as is known, and ``NotServing``.
+        """
+        if not self._serving:
+            raise NotServing("the master is not serving; try again")
+        answer = command(self.outbox.ledger, self._clock.now())
+        committed: Effect = asyncio.get_running_loop().create_future()
+        self.outbox.hold(committed)
+        self._wake.set()
+        await committed
+        return answer
+
+    def now_on(self) -> int:
+        """The seq of the next event to be published."""
+        return self._published
+
+    async def read(self, read: Callable[[Store], T]) -> T:
+        """Read from the store, without holding up the loop when it has a disk."""
+        if not self.store.on_disk:
+            return read(self.store)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, read, self.store)
+
+    async def stop(self) -> None:
+        """Commit what is under way, and let go of everything."""
+        self._serving = False
+        self.streams.close_all()
+        while self.outbox.committing:
+            await asyncio.sleep(0.001)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for abandoned in self.outbox.abandon(commit_issued=False):
+            _fail(abandoned.effect, NotServing("the master stops"))
+        self._disk.shutdown()
+        self._reading.shutdown()
+        self.store.close()
+
+    # ---- committing -------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        snapshot = self.store.load()
+        now = self._clock.now()
+        ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now)
+        self.outbox: Outbox[Effect] = Outbox(ledger)
+        self._published = ledger.next_seq
+        self.watchers.restart(self._published)
+        ledger.serve(now)
+        self._serving = True
+        self._wake.set()
+        await self._on_serving(True)
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch = self.outbox.begin(self._clock.now())
+            if batch is None:
+                continue
+            try:
+                await self._commit(batch)
+            except CommitFailed as failure:
+                await self._reload(failure)
+            except Fenced as fenced:
+                self._give_up(fenced)
+                return
+
+    async def _commit(self, batch: Changes) -> None:
+        if batch.empty:
+            # Also an answer without changes must not come from a master that was replaced
+            # while it was frozen; with the ticks, this looks at least every TICK.
+            self.store.check_epoch()
+        else:
+            began = time.perf_counter()
+            await self._write(batch)
+            self.metrics.observe_commit(time.perf_counter() - began, len(batch.events))
+            self._release_leases(batch)
+        for effect in self.outbox.committed():
+            if not effect.done():
+                effect.set_result(None)
+        self._published = batch.next_seq
+        self.watchers.publish((*batch.events, *batch.heartbeats), self._published)
+
+    async def _write(self, batch: Changes) -> None:
+        if self.store.on_disk:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._disk, self.store.commit, batch)
+        else:
+            self.store.commit(batch)
+
+    def _release_leases(self, batch: Changes) -> None:
+        leased: dict[str, list[Job]] = {}
+        for event in batch.events:
+            job = self._job_of(event)
+            self.metrics.observe(event, job)
+            # A lease that was voided while it was being committed is not worth sending.
+            if isinstance(event, JobLeased) and job is not None and job.lease == event.seq:
+                leased.setdefault(event.worker, []).append(job)
+        for worker, jobs in leased.items():
+            self.streams.send(worker, jobs)
+
+    def _job_of(self, event: Event) -> Job | None:
+        job_id = getattr(event, "job_id", None)
+        return self.outbox.ledger.in_memory(job_id) if job_id else None
+
+    async def _reload(self, failure: CommitFailed) -> None:
+        """Fail-stop: throw the ledger away, and load it again under a new epoch."""
+        logger.error("a commit failed, the ledger is loaded again: %s", failure)
+        self._serving = False
+        await self._on_serving(False)
+        self.streams.close_all()
+        for abandoned in self.outbox.abandon(commit_issued=not failure.definite):
+            _fail(abandoned.effect, CommitFailed(str(failure), definite=abandoned.definite))
+        while not self._serving:
+            try:
+                await self._load()
+            except (NucleusError, OSError) as error:
+                logger.error("the store cannot be loaded, trying again: %s", error)
+                await asyncio.sleep(RELOAD_DELAY)
+
+    def _give_up(self, fenced: Fenced) -> None:
+        logger.error("this master was replaced and stops: %s", fenced)
+        self._serving = False
+        self.streams.close_all()
+        for abandoned in self.outbox.abandon(commit_issued=False):
+            _fail(abandoned.effect, NotServing(str(fenced)))
+        self._on_fenced(str(fenced))
+
+    def _check_duty(self, task: "asyncio.Task[None]") -> None:
+        """A duty that ends by a bug would leave callers waiting for ever: stop instead."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a bug ended the master", exc_info=error)
+            self._give_up(Fenced(f"{type(error).__name__}: {error}"))
+
+    # ---- the passing of time ----------------------------------------------------------
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            # After a freeze the loop has requests to read first: a heartbeat that has
+            # arrived must be heard before silence is judged.
+            for _ in range(4):
+                await asyncio.sleep(0)
+            if self._serving:
+                self.outbox.ledger.tick(self._clock.now())
+                self._wake.set()
+
+
+def _fail(effect: Effect, error: NucleusError) -> None:
+    if not effect.done():
+        effect.set_exception(error)

@@ -1,0 +1,160 @@
+"""The master as a service: a gRPC server around an engine, and a pusher of metrics."""
+
+import logging
+from collections.abc import Callable
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import generate_latest
+
+from nucleus.core.errors import PortTaken
+from nucleus.core.limits import Limits
+from nucleus.jobs import Registry, default_registry
+from nucleus.rpc import job_queue_pb2, loop
+from nucleus.rpc.channel import SERVER_OPTIONS
+from nucleus.rpc.job_queue_pb2_grpc import add_JobQueueServiceServicer_to_server
+from nucleus.services.common.clock import SystemClock
+from nucleus.services.common.push import MetricsPusher
+from nucleus.services.master.catalog import RegistryCatalog
+from nucleus.services.master.engine import Engine
+from nucleus.services.master.metrics import LedgerCollector
+from nucleus.services.master.servicer import JobQueueService
+from nucleus.stores import Store, open_store
+
+logger = logging.getLogger("nucleus.master")
+
+DRAIN = 0.5  # seconds that calls under way have to finish when the master stops
+RENDER_TIMEOUT = 2.0  # seconds
+SERVICE = job_queue_pb2.DESCRIPTOR.services_by_name["JobQueueService"].full_name
+
+
+class Master:
+    """Owns the job ledger and serves ``JobQueueService``.
+
+    ``store`` is ``"memory"`` or the path of an SQLite file. ``port`` 0 takes a free one;
+    after ``start`` it is the real one. ``on_fenced`` is called, from the loop, when another
+    master has taken the store over: this one has stopped serving then.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 50051,
+        *,
+        store: str = "memory",
+        take_over: bool = False,
+        monitoring: str | None = None,
+        name: str = "master",
+        limits: Limits | None = None,
+        registry: Registry | None = None,
+        on_fenced: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.name = name
+        self._where = store
+        self._take_over = take_over
+        self._monitoring = monitoring
+        self._limits = limits or Limits()
+        self._catalog = RegistryCatalog(registry or default_registry())
+        self._on_fenced = on_fenced
+        self._loop: loop.LoopThread | None = None
+        self._pusher: MetricsPusher | None = None
+
+    @property
+    def address(self) -> str:
+        """``HOST:PORT``."""
+        return f"{self.host}:{self.port}"
+
+    def start(self) -> None:
+        """Serve. Raises ``StoreRefused`` or ``PortTaken``."""
+        store = open_store(self._where, take_over=self._take_over)
+        self._loop = loop.acquire()
+        try:
+            self._loop.run(self._start(store))
+        except BaseException:
+            self._loop = None
+            loop.release()
+            raise
+        if self._monitoring:
+            source = self._render
+            self._pusher = MetricsPusher(self._monitoring, "nucleus_master", self.name, source)
+            self._pusher.start()
+
+    async def _start(self, store: Store) -> None:
+        self._health = health_aio.HealthServicer()
+        self._engine = Engine(
+            store,
+            self._catalog,
+            self._limits,
+            SystemClock(),
+            on_serving=self._set_health,
+            on_fenced=self._on_fenced,
+        )
+        engine = self._engine
+        collector = LedgerCollector(lambda: engine.outbox.ledger, SystemClock().now)
+        engine.metrics.registry.register(collector)
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        add_JobQueueServiceServicer_to_server(JobQueueService(engine, self._catalog), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (SERVICE, HEALTH, reflection.SERVICE_NAME), self._server
+        )
+        try:
+            self._bind()
+        except PortTaken:
+            store.close()
+            raise
+        await engine.start()
+        await self._server.start()
+
+    def _bind(self) -> None:
+        try:
+            bound = self._server.add_insecure_port(self.address)
+        except RuntimeError:
+            bound = 0
+        if bound == 0:
+            what = f"port {self.port} on {self.host} is taken"
+            raise PortTaken(f"{what}; stop the other program or choose another with --port")
+        self.port = bound
+
+    async def _set_health(self, serving: bool) -> None:
+        reply = health_pb2.HealthCheckResponse
+        now = reply.SERVING if serving else reply.NOT_SERVING
+        for service in ("", SERVICE):
+            await self._health.set(service, now)
+
+    def _render(self) -> bytes:
+        if self._loop is None:
+            return b""
+        return self._loop.run(self._render_on_loop(), RENDER_TIMEOUT)
+
+    async def _render_on_loop(self) -> bytes:
+        # As a command, so that no number gets out before it is committed.
+        registry = self._engine.metrics.registry
+        return await self._engine.run(lambda ledger, now: generate_latest(registry))
+
+    def stop(self) -> None:
+        """Refuse new calls, finish those under way, commit, and let go. Idempotent."""
+        running, self._loop = self._loop, None
+        if running is None:
+            return
+        if self._pusher is not None:
+            self._pusher.stop()
+        running.run(self._stop())
+        loop.release()
+
+    async def _stop(self) -> None:
+        await self._health.enter_graceful_shutdown()
+        self._engine.streams.close_all()
+        self._engine.watchers.close_all()
+        await self._server.stop(DRAIN)
+        await self._engine.stop()
+
+    def ready_line(self) -> str:
+        """One line with the address."""
+        return f"master: gRPC on {self.address}, store {self._where}"

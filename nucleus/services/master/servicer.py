@@ -1,0 +1,290 @@
+"""``JobQueueService``: each method turns a message into a command and an answer into one.
+
+The order of business is always the same: convert, let the engine run the command, refuse
+or answer. What is allowed is decided in the core.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+
+from nucleus.core.errors import CommitFailed
+from nucleus.core.events import KINDS, Event
+from nucleus.core.job import job_number
+from nucleus.core.keys import Accepted
+from nucleus.core.ledger import Ledger
+from nucleus.core.lifecycle import Status
+from nucleus.core.refusals import Reason, Refusal, invalid
+from nucleus.core.worker import Reports
+from nucleus.rpc import convert
+from nucleus.rpc import job_queue_pb2 as pb
+from nucleus.rpc.chunks import chunks
+from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceServicer
+from nucleus.rpc.status import CODES, REASON_KEY
+from nucleus.services.master.catalog import RegistryCatalog
+from nucleus.services.master.engine import Engine, NotServing
+from nucleus.services.master.state import cluster_state
+from nucleus.services.master.streams import WorkerStream
+from nucleus.services.master.watchers import Watcher
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+DEFAULT_PAGE = 1_000  # jobs
+MAX_PAGE = 5_000
+MAX_ITEMS = 5_000  # submits, results or ids in one call
+
+
+class JobQueueService(JobQueueServiceServicer):
+    """The gRPC face of a master."""
+
+    def __init__(self, engine: Engine, catalog: RegistryCatalog) -> None:
+        self._engine = engine
+        self._catalog = catalog
+
+    async def _run(self, context: Context, command: Callable[[Ledger, float], T]) -> T:
+        try:
+            return await self._engine.run(command)
+        except CommitFailed as failure:
+            code = grpc.StatusCode.ABORTED if failure.definite else grpc.StatusCode.UNAVAILABLE
+            await context.abort(code, str(failure))
+        except NotServing as reason:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(reason))
+
+    @property
+    def _ledger_id(self) -> str:
+        return self._engine.outbox.ledger.ledger_id
+
+    # ---- submitting -------------------------------------------------------------------
+
+    async def SendJob(self, request: pb.JobSpec, context: Context) -> pb.SendJobReply:
+        """Submit one job."""
+        spec = convert.spec_from_message(request)
+        outcome = await self._run(context, lambda ledger, now: ledger.submit(spec, "", now))
+        return await self._accepted(outcome, context)
+
+    async def _accepted(self, outcome: Accepted | Refusal, context: Context) -> pb.SendJobReply:
+        if isinstance(outcome, Refusal):
+            await _refuse(outcome, context)
+        return pb.SendJobReply(
+            job_id=outcome.job_id, duplicate=outcome.duplicate, ledger_id=self._ledger_id
+        )
+
+    async def SendJobs(self, request: pb.SendJobsRequest, context: Context) -> pb.SendJobsReply:
+        """Submit many jobs."""
+        await _limit("jobs", len(request.jobs), context)
+        specs = [convert.spec_from_message(job) for job in request.jobs]
+        client = request.client_id
+        outcomes = await self._run(
+            context, lambda ledger, now: [ledger.submit(spec, client, now) for spec in specs]
+        )
+        return pb.SendJobsReply(
+            outcomes=[convert.outcome_to_message(outcome) for outcome in outcomes],
+            ledger_id=self._ledger_id,
+        )
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobReply:
+        """Cancel a job that has not ended."""
+        job_id = request.job_id
+        refusal = await self._run(context, lambda ledger, now: ledger.cancel(job_id, now))
+        if refusal is not None:
+            await _refuse(refusal, context)
+        return pb.CancelJobReply(ledger_id=self._ledger_id)
+
+    async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.SendJobReply:
+        """Make a new job like an ended one."""
+        job_id, key = request.job_id, request.idempotency_key
+        outcome = await self._run(context, lambda ledger, now: ledger.retry(job_id, key, now))
+        return await self._accepted(outcome, context)
+
+    # ---- working ----------------------------------------------------------------------
+
+    async def GetJobs(
+        self, request: pb.GetJobsRequest, context: Context
+    ) -> AsyncIterator[pb.JobBatch]:
+        """Open a worker's session, and send it jobs until the stream ends."""
+        hello = convert.hello_from_message(request)
+        stream = WorkerStream(hello.worker, hello.incarnation, hello.session)
+
+        def open_session(ledger: Ledger, now: float) -> tuple[int, ...] | Refusal:
+            answer = ledger.open_session(hello, now)
+            if not isinstance(answer, Refusal):
+                # Before anything is leased in this session, so that nothing is missed.
+                self._engine.streams.attach(stream)
+            return answer
+
+        try:
+            voided = await self._run(context, open_session)
+            if isinstance(voided, Refusal):
+                await _refuse(voided, context)
+            ledger_id = self._ledger_id
+            yield pb.JobBatch(session=hello.session, ledger_id=ledger_id, voided=voided)
+            async for batch in stream.batches():
+                yield batch
+        finally:
+            self._engine.streams.detach(stream)
+            ledger = self._engine.outbox.ledger
+            ledger.close_session(hello.worker, hello.incarnation, hello.session)
+
+    async def SendResult(
+        self, request: pb.SendResultRequest, context: Context
+    ) -> pb.SendResultReply:
+        """Take one result."""
+        items = (convert.report_from_message(request.result),)
+        reports = Reports(request.worker, request.incarnation, items)
+        outcomes, _ = await self._run(context, lambda ledger, now: ledger.report(reports, now))
+        if outcomes[0] is not None:
+            await _refuse(outcomes[0], context)
+        return pb.SendResultReply(ledger_id=self._ledger_id)
+
+    async def SendResults(
+        self, request: pb.SendResultsRequest, context: Context
+    ) -> pb.SendResultsReply:
+        """Take many results."""
+        await _limit("results", len(request.results), context)
+        reports = convert.reports_from_message(request)
+        outcomes, voided = await self._run(context, lambda ledger, now: ledger.report(reports, now))
+        reply = pb.SendResultsReply(voided=voided, ledger_id=self._ledger_id)
+        for refusal in outcomes:
+            outcome = reply.outcomes.add()
+            if refusal is not None:
+                outcome.refusal.CopyFrom(convert.refusal_to_message(refusal))
+        return reply
+
+    async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatReply:
+        """Hear that a worker lives."""
+        beat = convert.beat_from_message(request)
+        answer = await self._run(context, lambda ledger, now: ledger.heartbeat(beat, now))
+        if isinstance(answer, Refusal):
+            await _refuse(answer, context)
+        return pb.HeartbeatReply(
+            open_again=answer.open_again,
+            voided=answer.voided,
+            ledger_id=self._ledger_id,
+            epoch=self._engine.outbox.ledger.epoch,
+        )
+
+    # ---- reading ----------------------------------------------------------------------
+
+    async def GetAllJobs(
+        self, request: pb.GetAllJobsRequest, context: Context
+    ) -> pb.GetAllJobsReply:
+        """One page of the ledger."""
+        statuses = await self._statuses(request, context)
+        after = await self._after(request.page_token, context)
+        if request.limit > MAX_PAGE:
+            await _refuse(invalid("limit", request.limit, f"0 to {MAX_PAGE}"), context)
+        limit = request.limit or DEFAULT_PAGE
+        jobs = await self._engine.read(lambda store: store.page(after, limit, statuses))
+        page = _that_fits([convert.job_to_message(job) for job in jobs])
+        more = len(jobs) == limit or len(page) < len(jobs)
+        return pb.GetAllJobsReply(
+            jobs=page,
+            next_page_token=page[-1].job_id if more else "",
+            ledger_id=self._ledger_id,
+        )
+
+    async def _statuses(self, request: pb.GetAllJobsRequest, context: Context) -> frozenset[Status]:
+        try:
+            return convert.statuses_from_message(request.status)
+        except ValueError:
+            names = ", ".join(status.name for status in Status)
+            await _refuse(invalid("status", list(request.status), names), context)
+
+    async def _after(self, token: str, context: Context) -> int:
+        number = job_number(token)
+        if token and (number == 0 or not token.startswith(f"{self._ledger_id}-")):
+            allowed = "the next_page_token of the page before, or none"
+            await _refuse(invalid("page_token", token, allowed), context)
+        return number
+
+    async def LookupJobs(
+        self, request: pb.LookupJobsRequest, context: Context
+    ) -> pb.LookupJobsReply:
+        """Jobs by id; what does not fit into one message is left out, to be asked for again."""
+        await _limit("job_ids", len(request.job_ids), context)
+        ids = list(request.job_ids)
+        found = await self._engine.read(lambda store: [store.find(job_id) for job_id in ids])
+        jobs = _that_fits([convert.job_to_message(job) for job in found if job is not None])
+        unknown = [job_id for job_id, job in zip(ids, found, strict=True) if job is None]
+        return pb.LookupJobsReply(jobs=jobs, unknown=unknown, ledger_id=self._ledger_id)
+
+    async def GetClusterState(
+        self, request: pb.GetClusterStateRequest, context: Context
+    ) -> pb.ClusterState:
+        """Workers, queue, totals."""
+        return await self._run(
+            context, lambda ledger, now: cluster_state(ledger, self._catalog.allowed, now)
+        )
+
+    async def WatchEvents(
+        self, request: pb.WatchEventsRequest, context: Context
+    ) -> AsyncIterator[pb.EventBatch]:
+        """Events from a number on, as they are committed."""
+        watcher = await self._watcher(request, context)
+        self._engine.watchers.add(watcher, self._engine.now_on())
+        try:
+            yield self._event_batch(watcher, [])
+            async for events in watcher.batches(self._read_history):
+                for batch in chunks([convert.event_to_message(e) for e in events], _characters):
+                    yield self._event_batch(watcher, batch)
+        except HistoryGone as gone:
+            await context.abort(grpc.StatusCode.OUT_OF_RANGE, str(gone))
+        finally:
+            self._engine.watchers.remove(watcher)
+
+    async def _watcher(self, request: pb.WatchEventsRequest, context: Context) -> Watcher:
+        for kind in request.kinds:
+            if kind not in KINDS:
+                await _refuse(invalid("kinds", kind, ", ".join(KINDS)), context)
+        now_on = self._engine.now_on()
+        if request.from_seq > now_on:
+            allowed = f"0 for from now on, or 1 to {now_on}"
+            await _refuse(invalid("from_seq", request.from_seq, allowed), context)
+        return Watcher(
+            request.from_seq or now_on,
+            client=request.client_id,
+            kinds=frozenset(request.kinds),
+            heartbeats=request.heartbeats,
+        )
+
+    async def _read_history(self, from_seq: int, limit: int) -> list[Event]:
+        first, events = await self._engine.read(
+            lambda store: (store.first_seq(), store.history(from_seq, limit))
+        )
+        if from_seq < first:
+            raise HistoryGone(f"from_seq: {from_seq} is too old; the history begins at {first}")
+        return events
+
+    def _event_batch(self, watcher: Watcher, events: list[pb.Event]) -> pb.EventBatch:
+        ledger = self._engine.outbox.ledger
+        # Up to its last event a batch is complete; the position may be further on.
+        next_seq = max((e.seq + 1 for e in events), default=watcher.position)
+        return pb.EventBatch(
+            events=events, next_seq=next_seq, ledger_id=ledger.ledger_id, epoch=ledger.epoch
+        )
+
+
+class HistoryGone(Exception):
+    """The history no longer reaches back as far as a watcher asks."""
+
+
+async def _refuse(refusal: Refusal, context: Context) -> NoReturn:
+    reason = ((REASON_KEY, refusal.reason.name),)
+    await context.abort(CODES[refusal.reason], refusal.message, reason)
+    raise AssertionError("abort does not return")
+
+
+async def _limit(field: str, count: int, context: Context) -> None:
+    if count > MAX_ITEMS:
+        message = f"{field}: {count} in one call are not allowed; at most {MAX_ITEMS}"
+        await _refuse(Refusal(Reason.INVALID, message), context)
+
+
+def _that_fits(jobs: list[pb.Job]) -> list[pb.Job]:
+    return next(chunks(jobs, _characters, MAX_PAGE), [])
+
+
+def _characters(item: pb.Job | pb.Event) -> int:
+    return len(item.payload) + len(item.result) + len(item.output) + len(item.error)

@@ -1,0 +1,114 @@
+"""Those who watch events: live ones from a bounded buffer, older ones from the history.
+
+An event is matched against the watchers once, when it is committed. A watcher that does
+not keep up loses its buffer, not its place: it reads the history from where it stands.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from nucleus.core.events import Event
+
+MAX_BUFFER = 10_000  # events a watcher may lag behind before it is sent to the history
+PAGE = 1_000  # events read from the history at a time
+
+ReadHistory = Callable[[int, int], Awaitable[list[Event]]]
+
+
+class Watcher:
+    """One ``WatchEvents`` call."""
+
+    def __init__(
+        self, position: int, *, client: str, kinds: frozenset[str], heartbeats: bool
+    ) -> None:
+        self.position = position  # the next seq to deliver
+        self.client = client
+        self._kinds = kinds
+        self._heartbeats = heartbeats
+        self._buffer: list[Event] = []
+        self._buffer_from = 0  # the seq from which the buffer is complete
+        self._end = 0  # the seq after the last published one
+        self._closed = False
+        self._news = asyncio.Event()
+
+    def close(self) -> None:
+        """End the watch: the master stops."""
+        self._closed = True
+        self._news.set()
+
+    def wants(self, event: Event) -> bool:
+        """Whether the filter lets ``event`` pass."""
+        if event.seq == 0:
+            return self._heartbeats and not self.client
+        if self._kinds and type(event).__name__ not in self._kinds:
+            return False
+        return not self.client or getattr(event, "client", None) == self.client
+
+    def offer(self, events: list[Event], end: int) -> None:
+        """Take what was just committed; ``end`` is the seq after it."""
+        self._end = end
+        self._buffer += events
+        if len(self._buffer) > MAX_BUFFER:
+            self._buffer.clear()
+            self._buffer_from = end
+        if events:
+            self._news.set()
+
+    def start(self, end: int) -> None:
+        """Events from ``end`` on will be offered; those before are in the history."""
+        self._buffer.clear()
+        self._buffer_from = self._end = end
+        self._news.set()
+
+    async def batches(self, read_history: ReadHistory) -> AsyncIterator[list[Event]]:
+        """Yield events in order, without a gap; ``position`` moves along."""
+        while not self._closed:
+            while self.position < self._buffer_from:
+                found = await self._catch_up(read_history)
+                if found:
+                    yield found
+            await self._news.wait()
+            self._news.clear()
+            if self.position < self._buffer_from:
+                continue
+            events, self._buffer = self._buffer, []
+            self._buffer_from = self.position = self._end
+            if events:
+                yield events
+
+    async def _catch_up(self, read_history: ReadHistory) -> list[Event]:
+        target = self._buffer_from
+        events = await read_history(self.position, PAGE)
+        self.position = events[-1].seq + 1 if len(events) == PAGE else target
+        return [event for event in events if event.seq < target and self.wants(event)]
+
+
+class Watchers:
+    """All watchers."""
+
+    def __init__(self) -> None:
+        self._all: set[Watcher] = set()
+
+    def add(self, watcher: Watcher, end: int) -> None:
+        """Offer events to ``watcher`` from seq ``end`` on."""
+        watcher.start(end)
+        self._all.add(watcher)
+
+    def remove(self, watcher: Watcher) -> None:
+        """``watcher`` is gone."""
+        self._all.discard(watcher)
+
+    def restart(self, end: int) -> None:
+        """The ledger was loaded again: events below ``end`` may not have been offered."""
+        for watcher in self._all:
+            watcher.start(end)
+
+    def close_all(self) -> None:
+        """End all watches; the clients come back when a master serves."""
+        for watcher in self._all:
+            watcher.close()
+
+    def publish(self, events: Sequence[Event], end: int) -> None:
+        """Offer what was committed to those who want it."""
+        for watcher in self._all:
+            watcher.offer([event for event in events if watcher.wants(event)], end)

@@ -1,0 +1,66 @@
+"""A worker's calls to the master, each with a deadline."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc.aio
+
+from nucleus.core.refusals import Refusal
+from nucleus.core.worker import Assignment, Beat, BeatAnswer, Hello, Reports
+from nucleus.rpc import convert
+from nucleus.rpc import job_queue_pb2 as pb
+from nucleus.rpc.channel import open_channel
+from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
+
+RESULTS_TIMEOUT = 10.0  # seconds: a commit on a slow disk is worth waiting for
+OPEN_TIMEOUT = 10.0  # seconds until the first batch of a session
+
+
+class MasterLink:
+    """One connection to a master; it reconnects by itself."""
+
+    def __init__(self, address: str, heartbeat_timeout: float) -> None:
+        self._channel = open_channel(address)
+        self._stub = JobQueueServiceStub(self._channel)
+        self._heartbeat_timeout = heartbeat_timeout
+        self._stream: grpc.aio.UnaryStreamCall[pb.GetJobsRequest, pb.JobBatch] | None = None
+
+    async def open(self, hello: Hello) -> AsyncIterator[tuple[list[Assignment], list[int]]]:
+        """Open a session; yield leases received, and leases heard to be void.
+
+        Raises ``AioRpcError`` when the stream breaks, ``TimeoutError`` when nothing answers.
+        """
+        self._stream = self._stub.GetJobs(convert.hello_to_message(hello))
+        try:
+            batch = await asyncio.wait_for(self._stream.read(), OPEN_TIMEOUT)
+            while isinstance(batch, pb.JobBatch):
+                jobs = [convert.assignment_from_message(job) for job in batch.jobs]
+                yield jobs, list(batch.voided)
+                batch = await self._stream.read()
+        finally:
+            self._stream.cancel()
+
+    def break_stream(self) -> None:
+        """End the session's stream, so that a new one is opened."""
+        if self._stream is not None:
+            self._stream.cancel()
+
+    async def send(self, reports: Reports, session: int) -> tuple[list[Refusal | None], list[int]]:
+        """Send reports. Return a refusal or ``None`` for each, and the leases that are void."""
+        message = convert.reports_to_message(reports, session)
+        reply = await self._stub.SendResults(message, timeout=RESULTS_TIMEOUT)
+        outcomes = [
+            convert.refusal_from_message(o.refusal) if o.HasField("refusal") else None
+            for o in reply.outcomes
+        ]
+        return outcomes, list(reply.voided)
+
+    async def beat(self, beat: Beat) -> BeatAnswer:
+        """Send a heartbeat. Nobody repeats it: the next one is the repeat."""
+        message = convert.beat_to_message(beat)
+        reply = await self._stub.Heartbeat(message, timeout=self._heartbeat_timeout)
+        return BeatAnswer(reply.open_again, tuple(reply.voided))
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        await self._channel.close()

@@ -1,0 +1,323 @@
+"""The worker as a service: carries messages and runs jobs; the rules are in the core.
+
+Three duties run on the loop, around one ``WorkerSession``: receiving (``GetJobs``),
+reporting (``SendResults``) and heartbeats. What they have to say to the executor goes
+through :meth:`Worker._start_jobs` and :meth:`Worker._stop_jobs`.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import grpc.aio
+
+from nucleus.core.refusals import Reason
+from nucleus.core.worker import Report
+from nucleus.core.worker_session import WorkerSession
+from nucleus.jobs import Registry, default_registry
+from nucleus.rpc import loop
+from nucleus.rpc.backoff import Backoff
+from nucleus.rpc.status import reason_of
+from nucleus.services.common.clock import SystemClock
+from nucleus.services.common.push import MetricsPusher
+from nucleus.services.worker.executors import Finished, Task, make_executor
+from nucleus.services.worker.link import MasterLink
+from nucleus.services.worker.metrics import WorkerMetrics
+
+logger = logging.getLogger("nucleus.worker")
+
+HEARTBEAT_INTERVAL = 3.0  # seconds; three in a row may be lost within the master's 10
+CREDIT_CHECK = 0.1  # seconds until a master hears that there is less credit than it thinks
+
+_CALL_FAILED = (grpc.aio.AioRpcError, TimeoutError, asyncio.TimeoutError)
+
+
+def default_name() -> str:
+    """Hostname and process id: unique on one network."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class Worker:
+    """Receives jobs from a master, runs them, and reports what became of them.
+
+    ``start`` does not wait for the master: a missing one is waited for with backoff, and
+    one line of log. ``on_replaced`` is called, from the loop, when a newer worker has taken
+    this one's name: it has stopped working then.
+    """
+
+    def __init__(
+        self,
+        master: str = "127.0.0.1:50051",
+        *,
+        name: str | None = None,
+        slots: int = 1,
+        executor: str = "process",
+        heartbeat_interval: float = HEARTBEAT_INTERVAL,
+        monitoring: str | None = None,
+        registry: Registry | None = None,
+        modules: Sequence[str] = (),
+        on_replaced: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.name = name or default_name()
+        self.master = master
+        self.slots = slots
+        registry = registry or default_registry()
+        self._executor = make_executor(executor, slots, registry, modules)
+        self._kind = executor
+        incarnation = secrets.token_hex(8)
+        self._session = WorkerSession(self.name, incarnation, slots, registry.names())
+        self._interval = heartbeat_interval
+        self._clock = SystemClock()
+        self._on_replaced = on_replaced
+        self._metrics = WorkerMetrics(self.name, slots, lambda: self._executor.occupied)
+        self._pusher: MetricsPusher | None = None
+        if monitoring:
+            source = self._metrics.registry
+            self._pusher = MetricsPusher(monitoring, "nucleus_worker", self.name, source)
+        self._loop: loop.LoopThread | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- the life of the service ------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to work, as soon as there is a master."""
+        self._loop = loop.acquire()
+        self._executor.start(self._ended_anywhere)
+        self._loop.run(self._start())
+        if self._pusher is not None:
+            self._pusher.start()
+
+    async def _start(self) -> None:
+        self._link = MasterLink(self.master, self._interval)
+        self._backoff = Backoff(logger, f"worker {self.name}: no master at {self.master}")
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._to_report = asyncio.Event()
+        self._answered = asyncio.Event()  # set while no report waits for its answer
+        self._answered.set()
+        for duty in (self._receive_for_ever(), self._report_for_ever(), self._beat_for_ever()):
+            self._tasks.append(asyncio.create_task(self._guard(duty)))
+
+    def stop(self, drain: float = 0.0) -> list[str]:
+        """Stop: finish what runs for at most ``drain`` seconds, hand the rest back, say goodbye.
+
+        Return the names of the jobs that run on, because their executor cannot stop them.
+        Idempotent.
+        """
+        return self._end(lambda: self._leave(drain), delete_metrics=True)
+
+    def crash(self) -> None:
+        """Fall silent for ever, as if the process had died: nothing is said to anybody."""
+        self._end(self._close, delete_metrics=False)
+
+    def _end(
+        self, ending: Callable[[], Coroutine[Any, Any, None]], *, delete_metrics: bool
+    ) -> list[str]:
+        running, self._loop = self._loop, None
+        if running is None:
+            return []
+        running.run(ending())
+        still_running = self._executor.stop()
+        if self._pusher is not None:
+            self._pusher.stop(delete=delete_metrics)
+        loop.release()
+        return still_running
+
+    async def _leave(self, drain: float) -> None:
+        self._awake.set()
+        self._session.drain()
+        self._to_report.set()
+        deadline = self._clock.now() + drain
+        while not self._session.idle and self._clock.now() < deadline:
+            await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(self._interval):
+                await self._send_reports()
+                await self._link.beat(self._session.beat(self._clock.now(), leaving=True))
+        except _CALL_FAILED as error:
+            logger.info("worker %s could not say goodbye: %s", self.name, error)
+        await self._close()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._link.close()
+
+    def pause(self) -> None:
+        """Freeze: say nothing and hear nothing, while jobs that run go on."""
+        if self._loop is not None:
+            self._loop.call(self._awake.clear)
+        if self._pusher is not None:
+            self._pusher.pause()
+
+    def resume(self) -> None:
+        """Wake up as if no time had passed."""
+        if self._loop is not None:
+            self._loop.call(self._awake.set)
+        if self._pusher is not None:
+            self._pusher.resume()
+
+    def ready_line(self) -> str:
+        """One line that says who this is and where it looks for work."""
+        return f"worker {self.name}: {self.slots} slots ({self._kind}), master {self.master}"
+
+    # ---- receiving --------------------------------------------------------------------
+
+    async def _receive_for_ever(self) -> None:
+        while True:
+            await self._awake.wait()
+            try:
+                # A worker that was away reports what it finished before it asks for more.
+                await self._send_reports()
+                await self._receive()
+                delay = 0.0  # the master ended the stream, and wants a new one
+            except _CALL_FAILED as error:
+                self._check_replaced(error)
+                delay = self._backoff.failed(_brief(error))
+            await asyncio.sleep(delay)
+
+    async def _receive(self) -> None:
+        hello = self._session.open(self._clock.now())
+        async for jobs, voided in self._link.open(hello):
+            await self._awake.wait()
+            self._backoff.succeeded()
+            self._session.received(hello.session, jobs)
+            self._stop_jobs(voided)
+            self._start_jobs()
+            if self._session.draining:  # what has just arrived goes back
+                self._to_report.set()
+
+    def _start_jobs(self) -> None:
+        self._session.blocked = max(0, self._executor.occupied - self._session.busy)
+        for job in self._session.to_start():
+            self._executor.submit(Task(job.lease, job.job_type, job.payload, job.timeout))
+
+    def _stop_jobs(self, voided: Sequence[int]) -> None:
+        for lease in self._session.voided(voided):
+            if self._executor.cancel(lease):
+                self._session.stopped(lease)
+
+    def _ended_anywhere(self, finished: Finished) -> None:
+        """An attempt ended; this is called on a thread of the executor."""
+        running = self._loop
+        if running is not None:
+            running.call(self._ended, finished)
+
+    def _ended(self, finished: Finished) -> None:
+        job = self._session.assignment(finished.lease)
+        if job is None:
+            return
+        report = Report(
+            job.job_id,
+            finished.lease,
+            result=finished.result,
+            error=finished.error,
+            output=finished.output,
+            run_seconds=finished.seconds,
+        )
+        self._session.finished(report, self._clock.now())
+        self._to_report.set()
+        if self._awake.is_set():
+            self._start_jobs()
+
+    # ---- reporting --------------------------------------------------------------------
+
+    async def _report_for_ever(self) -> None:
+        while True:
+            await self._to_report.wait()
+            await self._awake.wait()
+            self._to_report.clear()
+            try:
+                await self._send_reports()
+            except _CALL_FAILED as error:
+                self._to_report.set()
+                await asyncio.sleep(self._backoff.failed(_brief(error)))
+
+    async def _send_reports(self) -> None:
+        """Send what has ended until nothing is left; return when all of it is answered."""
+        while True:
+            await self._answered.wait()  # another duty's call is under way
+            reports = self._session.reports(self._clock.now())
+            if reports is None:
+                return
+            self._answered.clear()
+            try:
+                refusals, voided = await self._link.send(reports, self._session.session)
+            except BaseException:
+                self._session.unanswered()
+                raise
+            finally:
+                self._answered.set()
+            await self._awake.wait()
+            for refusal in filter(None, refusals):
+                logger.info("worker %s: a report was refused: %s", self.name, refusal.message)
+            self._session.answered(refusals)
+            self._session.told(reports.stopped)
+            self._stop_jobs(voided)
+            self._start_jobs()
+
+    # ---- heartbeats -------------------------------------------------------------------
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await self._until_next_beat()
+            await self._awake.wait()
+            beat = self._session.beat(self._clock.now())
+            try:
+                answer = await self._link.beat(beat)
+            except _CALL_FAILED as error:
+                self._check_replaced(error)
+                logger.debug("worker %s: a heartbeat was not answered: %s", self.name, error)
+                continue
+            await self._awake.wait()
+            self._metrics.beat()
+            self._session.told(beat.stopped)
+            self._stop_jobs(answer.voided)
+            self._start_jobs()
+            if answer.open_again and beat.session == self._session.session:
+                self._link.break_stream()
+
+    async def _until_next_beat(self) -> None:
+        """Wait for the interval, or less when the master thinks there is more credit."""
+        deadline = self._clock.now() + self._interval
+        while (left := deadline - self._clock.now()) > 0:
+            await asyncio.sleep(min(left, CREDIT_CHECK))
+            if self._session.overstated(self._clock.now()):
+                return
+
+    # ---- what can go wrong ------------------------------------------------------------
+
+    def _check_replaced(self, error: BaseException) -> None:
+        if isinstance(error, grpc.aio.AioRpcError) and reason_of(error) is Reason.REPLACED:
+            raise _Replaced(error.details() or "replaced")
+
+    async def _guard(self, duty: Coroutine[Any, Any, None]) -> None:
+        try:
+            await duty
+        except _Replaced as reason:
+            self._give_up(str(reason))
+        except Exception:
+            logger.exception("a bug ended worker %s", self.name)
+            self._give_up("a bug; the log says more")
+
+    def _give_up(self, reason: str) -> None:
+        logger.error("worker %s stops: %s", self.name, reason)
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._on_replaced(reason)
+
+
+class _Replaced(Exception):
+    """A newer incarnation of this worker has taken its place."""
+
+
+def _brief(error: BaseException) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,398 @@
+"""The worker's own rules: what it holds, what it says, when it drains (promises 7, 9 and 11)."""
+
+from nucleus.core.refusals import Refusal
+from nucleus.core.worker import MAX_WINDOW, BeatAnswer, Hello, Report, WorkerStatus
+from nucleus.core.worker_session import MEMORY, Assignment, WorkerSession
+from tests.core_support import START, Queue, checked_queue
+
+queue = checked_queue
+
+
+def opened(slots: int = 2) -> WorkerSession:
+    worker = WorkerSession("w", "i1", slots, ["Echo"])
+    worker.open(START)
+    return worker
+
+
+def jobs(*leases: int) -> list[Assignment]:
+    return [Assignment(f"job-{lease}", lease, "Echo", "1", None, 1) for lease in leases]
+
+
+def started(worker: WorkerSession) -> list[int]:
+    return [job.lease for job in worker.to_start()]
+
+
+def done(lease: int) -> Report:
+    return Report(f"job-{lease}", lease, result="1")
+
+
+def reported(worker: WorkerSession, now: float = START) -> list[int]:
+    """The leases in the next ``SendResults``."""
+    reports = worker.reports(now)
+    return [report.lease for report in reports.items] if reports else []
+
+
+def presented(worker: WorkerSession) -> tuple[int, ...]:
+    """The leases that the next session presents."""
+    return worker.open(START).leases
+
+
+def test_each_session_has_a_higher_number_and_presents_what_is_held() -> None:
+    worker = opened()
+    worker.received(1, jobs(5, 6))
+    hello = worker.open(START)
+    assert isinstance(hello, Hello)
+    assert (hello.worker, hello.incarnation, hello.session) == ("w", "i1", 2)
+    assert (hello.slots, hello.job_types, hello.leases) == (2, ("Echo",), (5, 6))
+
+
+def test_leases_start_in_the_order_received_as_many_as_there_are_slots() -> None:
+    worker = opened(slots=2)
+    worker.received(1, jobs(7, 3, 9))
+    assert started(worker) == [7, 3]
+    assert started(worker) == []
+    worker.finished(done(3), START)
+    assert started(worker) == [9]
+
+
+def test_promise_11_a_lease_that_is_held_is_not_taken_twice() -> None:
+    worker = opened(slots=5)
+    worker.received(1, jobs(1, 2))
+    assert started(worker) == [1, 2]
+    worker.finished(done(1), START)
+    worker.received(1, jobs(1, 2, 3))
+    assert started(worker) == [3]
+    assert presented(worker) == (1, 2, 3)
+
+
+def test_what_arrives_on_an_earlier_session_is_ignored() -> None:
+    worker = opened()
+    worker.open(START)
+    worker.received(1, jobs(1))
+    worker.received(2, jobs(2))
+    assert presented(worker) == (2,)
+
+
+def test_a_lease_is_held_until_its_report_is_answered() -> None:
+    worker = opened()
+    worker.received(1, jobs(1))
+    started(worker)
+    worker.finished(done(1), START)
+    assert presented(worker) == (1,)
+    assert reported(worker) == [1]
+    assert presented(worker) == (1,)
+    worker.answered()
+    assert presented(worker) == ()
+    assert worker.idle
+
+
+def test_promise_11_a_report_is_sent_until_it_is_answered() -> None:
+    worker = opened()
+    worker.received(1, jobs(1, 2))
+    started(worker)
+    worker.finished(done(1), START)
+    assert reported(worker) == [1]
+    worker.finished(done(2), START)
+    assert reported(worker) == [], "one call at a time"
+    worker.unanswered()
+    assert reported(worker) == [1, 2]
+    worker.answered()
+    assert worker.reports(START) is None
+
+
+def test_an_answer_is_about_the_reports_that_were_sent_and_no_others() -> None:
+    worker = opened()
+    worker.received(1, jobs(1, 2))
+    started(worker)
+    worker.finished(done(1), START)
+    reported(worker)
+    worker.finished(done(2), START)
+    worker.answered()
+    assert reported(worker) == [2]
+
+
+def test_one_call_carries_so_many_reports() -> None:
+    worker = opened(slots=5)
+    worker.received(1, jobs(1, 2, 3))
+    for lease in started(worker):
+        worker.finished(done(lease), START)
+    first = worker.reports(START, limit=2)
+    assert first is not None
+    assert [report.lease for report in first.items] == [1, 2]
+    worker.answered()
+    assert reported(worker) == [3]
+
+
+def test_an_end_of_an_unknown_run_is_ignored() -> None:
+    worker = opened()
+    worker.finished(done(1), START)
+    assert worker.reports(START) is None
+    assert worker.assignment(1) is None
+
+
+def test_a_heartbeat_names_what_is_running() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2))
+    started(worker)
+    beat = worker.beat(START)
+    assert (beat.session, beat.running, beat.stopped, beat.leaving) == (1, (1,), (), False)
+    assert worker.beat(START, leaving=True).leaving
+    held = worker.assignment(2)
+    assert held is not None
+    assert held.job_id == "job-2"
+
+
+# Credit
+
+
+def test_the_window_is_the_slots_and_what_was_finished_lately() -> None:
+    worker = opened(slots=2)
+    assert worker.window(START) == 2
+    worker.received(1, jobs(1, 2, 3))
+    started(worker)
+    worker.finished(done(1), START)
+    worker.finished(done(2), START + 0.01)
+    assert worker.window(START + 0.01) == 4
+    assert worker.window(START + MEMORY) == 4
+    assert worker.window(START + MEMORY + 0.005) == 3
+    assert worker.window(START + 1) == 2
+
+
+def test_the_window_never_exceeds_its_bound() -> None:
+    worker = opened(slots=MAX_WINDOW)
+    for lease in range(1, 2 * MAX_WINDOW):
+        worker.received(1, jobs(lease))
+        started(worker)
+        worker.finished(done(lease), START)
+    assert worker.window(START) == MAX_WINDOW
+
+
+def test_promise_11_every_statement_of_credit_has_a_higher_number() -> None:
+    worker = opened()
+    worker.received(1, jobs(1))
+    started(worker)
+    worker.finished(done(1), START)
+    reports = worker.reports(START)
+    assert reports is not None
+    assert reports.credit is not None
+    numbers = [reports.credit.seq, worker.beat(START).credit.seq, worker.open(START).credit.seq]
+    assert numbers == sorted(set(numbers))
+
+
+# Void leases
+
+
+def test_promise_9_a_void_lease_that_waits_is_dropped_and_told() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2))
+    started(worker)
+    assert worker.voided([2]) == []
+    worker.finished(done(1), START)
+    assert started(worker) == []
+    assert worker.beat(START).stopped == (2,)
+
+
+def test_promise_9_a_void_lease_that_runs_is_to_be_stopped_once() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2))
+    started(worker)
+    assert worker.voided([1]) == [1]
+    assert worker.voided([1]) == []
+    assert worker.beat(START).stopped == ()
+    assert started(worker) == [], "it still occupies its slot"
+    assert presented(worker) == (1, 2)
+    worker.stopped(1)
+    assert worker.beat(START).stopped == (1,)
+    assert started(worker) == [2]
+    assert presented(worker) == (2,)
+
+
+def test_a_void_run_that_cannot_be_stopped_reports_only_that_it_ended() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1))
+    started(worker)
+    worker.voided([1])
+    worker.finished(done(1), START)
+    assert worker.reports(START) is None
+    assert worker.beat(START).stopped == (1,)
+    assert worker.idle
+
+
+def test_a_void_lease_that_has_ended_is_reported_so_that_the_refusal_is_counted() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1))
+    started(worker)
+    worker.finished(done(1), START)
+    assert worker.voided([1]) == []
+    assert reported(worker) == [1]
+
+
+def test_a_void_lease_that_never_arrived_is_told_and_ignored_when_it_does() -> None:
+    worker = opened()
+    assert worker.voided([1]) == []
+    worker.received(1, jobs(1))
+    assert worker.idle
+    assert worker.beat(START).stopped == (1,)
+
+
+def test_a_void_lease_that_arrives_after_it_was_told_is_still_ignored() -> None:
+    """Heartbeats are not ordered with the stream: the answer may overtake the job."""
+    worker = opened()
+    worker.voided([1])
+    worker.told(worker.beat(START).stopped)
+    worker.received(1, jobs(1))
+    assert worker.idle
+
+
+def test_what_stopped_is_told_until_the_master_has_heard() -> None:
+    worker = opened()
+    worker.received(1, jobs(1, 2, 3))
+    started(worker)
+    worker.voided([2, 3])
+    worker.stopped(2)
+    assert worker.beat(START).stopped == (2, 3)
+    worker.finished(done(1), START)
+    reports = worker.reports(START)
+    assert reports is not None
+    assert reports.stopped == (2, 3)
+    worker.told([2])
+    assert worker.beat(START).stopped == (3,)
+
+
+def test_stopping_what_is_not_held_does_nothing() -> None:
+    worker = opened()
+    worker.stopped(4)
+    assert worker.beat(START).stopped == ()
+
+
+# Draining
+
+
+def test_a_drain_hands_back_what_has_not_started() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2, 3))
+    started(worker)
+    worker.drain()
+    assert worker.window(START) == 0
+    reports = worker.reports(START)
+    assert reports is not None
+    assert [(report.lease, report.released) for report in reports.items] == [(2, True), (3, True)]
+    worker.answered()
+    assert not worker.idle
+    worker.finished(done(1), START)
+    assert reported(worker) == [1]
+    worker.answered()
+    assert worker.idle
+
+
+def test_what_arrives_during_a_drain_is_handed_back() -> None:
+    worker = opened()
+    worker.drain()
+    worker.received(1, jobs(1))
+    assert started(worker) == []
+    reports = worker.reports(START)
+    assert reports is not None
+    assert [report.released for report in reports.items] == [True]
+
+
+# Both sides together
+
+
+def hello(queue: Queue, worker: WorkerSession) -> None:
+    void = queue.ledger.open_session(worker.open(queue.now), queue.now)
+    assert not isinstance(void, Refusal)
+    worker.voided(void)
+
+
+def deliver(queue: Queue, worker: WorkerSession) -> None:
+    """Commit, and carry over what the ledger has leased to the worker."""
+    queue.settle()
+    held = queue.worker(worker.name).leases.items()
+    worker.received(
+        worker.session, [Assignment(job, lease, "Echo", "1", None, 1) for lease, job in held]
+    )
+
+
+def exchange(queue: Queue, worker: WorkerSession) -> list[bool]:
+    """Send the reports that wait; return which of them were accepted."""
+    reports = worker.reports(queue.now)
+    assert reports is not None
+    outcomes, voided = queue.ledger.report(reports, queue.now)
+    worker.answered()
+    worker.told(reports.stopped)
+    worker.voided(voided)
+    return [outcome is None for outcome in outcomes]
+
+
+def test_promise_7_a_cancelled_run_keeps_its_place_on_both_sides(queue: Queue) -> None:
+    worker = WorkerSession("w", "i1", 1, ["Echo"])
+    first, second = queue.submit_many(2)
+    hello(queue, worker)
+    deliver(queue, worker)
+    [run] = worker.to_start()
+    queue.cancel(first)
+    answer = queue.ledger.heartbeat(worker.beat(queue.now), queue.now)
+    assert isinstance(answer, BeatAnswer)
+    assert worker.voided(answer.voided) == [run.lease]
+    deliver(queue, worker)
+    assert queue.held("w") == []
+    worker.stopped(run.lease)
+    beat = worker.beat(queue.now)
+    queue.ledger.heartbeat(beat, queue.now)
+    worker.told(beat.stopped)
+    deliver(queue, worker)
+    assert [job.job_id for job in worker.to_start()] == [second]
+
+
+def test_promise_2_a_zombie_reports_before_it_opens_a_session(queue: Queue) -> None:
+    worker = WorkerSession("w", "i1", 1, ["Echo"])
+    job_id = queue.submit()
+    hello(queue, worker)
+    deliver(queue, worker)
+    [run] = worker.to_start()
+    queue.wait(10.25)
+    worker.finished(Report(job_id, run.lease, result='"late"'), queue.now)
+    assert exchange(queue, worker) == [False]
+    assert queue.worker("w").status is WorkerStatus.LOST
+    hello(queue, worker)
+    deliver(queue, worker)
+    [again] = worker.to_start()
+    assert again.lease > run.lease
+    worker.finished(Report(job_id, again.lease, result='"fresh"'), queue.now)
+    assert exchange(queue, worker) == [True]
+    assert queue.job(job_id).result == '"fresh"'
+    assert queue.ledger.totals.rejected == {"stale_lease": 1}
+
+
+def test_promise_11_a_lost_answer_to_a_report_does_no_harm(queue: Queue) -> None:
+    worker = WorkerSession("w", "i1", 1, ["Echo"])
+    job_id = queue.submit()
+    hello(queue, worker)
+    deliver(queue, worker)
+    [run] = worker.to_start()
+    worker.finished(Report(job_id, run.lease, result="1"), queue.now)
+    lost = worker.reports(queue.now)
+    assert lost is not None
+    queue.ledger.report(lost, queue.now)
+    worker.unanswered()
+    hello(queue, worker)
+    assert exchange(queue, worker) == [True]
+    assert worker.idle
+    queue.settle()
+    assert queue.ledger.totals.finished == {"COMPLETED": 1}
+    assert queue.worker("w").held == 0
+
+
+def test_a_drained_worker_leaves_nothing_behind(queue: Queue) -> None:
+    worker = WorkerSession("w", "i1", 2, ["Echo"])
+    ids = queue.submit_many(3)
+    hello(queue, worker)
+    deliver(queue, worker)
+    worker.drain()
+    assert exchange(queue, worker) == [True, True]
+    assert worker.idle
+    queue.ledger.heartbeat(worker.beat(queue.now, leaving=True), queue.now)
+    queue.join("v", slots=3)
+    queue.settle()
+    assert queue.held("v") == ids
+    assert {queue.job(job_id).attempts for job_id in ids} == {0}
