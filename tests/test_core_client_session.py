@@ -1,6 +1,6 @@
 """The client's own rules: what it sends again, and which handle a result is for (1, 8, 11)."""
 
-import pytest
+from dataclasses import replace
 
 from nucleus.core.client_session import (
     MAX_BATCH,
@@ -9,6 +9,7 @@ from nucleus.core.client_session import (
     Acknowledged,
     ClientSession,
     Ended,
+    Lost,
     Refused,
 )
 from nucleus.core.events import Event
@@ -232,31 +233,29 @@ def test_after_a_gap_the_ends_that_were_looked_up_are_news(queue: Queue) -> None
     assert client.lookup() == [second]
 
 
-OPEN = "open: a job has one handle, also when a key gave it twice"
-
-
-@pytest.mark.xfail(strict=True, reason=OPEN)
-def test_promise_8_two_submits_under_one_users_key_both_find_the_end() -> None:
-    client = submitted(2)
-    client.next_batch()
-    client.answered([Accepted("a", duplicate=False), Accepted("a", duplicate=True)])
-    news = client.found([Ended(0, "a", Status.COMPLETED, result="1")])
-    assert sorted(item.client_seq for item in news) == [1, 2]
-
-
-@pytest.mark.xfail(strict=True, reason=OPEN)
 def test_promise_8_two_submits_under_one_users_key_both_hear_of_the_end(queue: Queue) -> None:
+    """Events name only the first, so the other one's job is asked for."""
     client = ClientSession("c")
-    for _ in range(2):
+    for _ in range(3):
         client.submit(JobSpec("Echo", "1", key="k"))
     client.answered(send(queue, client))
-    queue.join("w")
+    [job_id] = set(client.lookup())
+    assert client.shared() == [job_id, job_id]
+    queue.cancel(job_id)
     queue.settle()
-    [job_id] = queue.held("w")
-    queue.finish(job_id)
-    queue.settle()
-    news = client.seen(own(queue, client), queue.ledger.next_seq)
-    assert sorted(item.client_seq for item in news) == [1, 2]
+    ended = Ended(1, job_id, Status.CANCELLED)
+    assert client.seen(own(queue, client), queue.ledger.next_seq) == [ended]
+    assert client.found([ended]) == [replace(ended, client_seq=seq) for seq in (2, 3)]
+    assert (client.shared(), client.lookup()) == ([], [])
+
+
+def test_a_job_that_was_made_in_another_way_is_followed() -> None:
+    client = submitted()
+    number = client.adopt("a")
+    assert (number, client.shared(), client.lookup()) == (2, ["a"], ["a"])
+    assert numbers(client.next_batch()) == [1], "it is not submitted"
+    ended = Ended(0, "a", Status.COMPLETED)
+    assert client.found([ended]) == [replace(ended, client_seq=2)]
 
 
 # Taking back
@@ -295,7 +294,7 @@ def test_when_the_ledger_is_another_what_it_acknowledged_is_lost() -> None:
     client.seen([], 50)
     assert client.heard("one") == []
     client.submit(ECHO)
-    assert client.heard("two") == [1, 2, 3]
+    assert client.heard("two") == [Lost(seq, "two") for seq in (1, 2, 3)]
     assert (client.ledger_id, client.next_seq, client.lookup()) == ("two", 0, [])
 
 
@@ -308,7 +307,9 @@ def test_what_was_not_acknowledged_is_sent_to_the_new_ledger() -> None:
     client.next_batch()
     client.submit(ECHO)
     client.broken()
-    assert client.heard("two") == [1]
+    assert client.heard("two") == [Lost(1, "two")]
+    assert client.shared() == [], "nothing is known of the others yet"
     assert numbers(client.next_batch()) == [2, 3]
     assert client.answered(accepted("b", "c")) == [Acknowledged(2, "b"), Acknowledged(3, "c")]
     assert client.lookup() == ["b", "c"]
+    assert client.shared() == ["b", "c"], "their end may have come before the watch"

@@ -259,6 +259,18 @@ def test_promise_8_the_window_of_a_busy_client_survives_a_restart(queue: Queue) 
     assert queue.offer(client="c", client_seq=1) == Accepted(first, duplicate=True)
 
 
+def test_promise_8_the_number_of_a_live_job_survives_a_restart_however_old_it_is(
+    queue: Queue,
+) -> None:
+    old = queue.submit(client="c", client_seq=1)
+    for seq in (2, 3):
+        queue.jump(IDLE - 1)
+        queue.submit(client="c", client_seq=seq)
+    queue.settle()
+    queue.restart()
+    assert queue.offer(client="c", client_seq=1) == Accepted(old, duplicate=True)
+
+
 def test_a_worker_that_was_forgotten_and_came_back_at_once_is_kept(queue: Queue) -> None:
     """Its row is dropped and written in one commit; its leases need it."""
     queue.join("w")

@@ -1,8 +1,8 @@
 """The worker's own rules: what it holds, what it says, when it drains (promises 7, 9 and 11)."""
 
-from nucleus.core.refusals import Refusal
-from nucleus.core.worker import MAX_WINDOW, BeatAnswer, Hello, Report, WorkerStatus
-from nucleus.core.worker_session import MEMORY, Assignment, WorkerSession
+from nucleus.core.refusals import Reason, Refusal
+from nucleus.core.worker import MAX_WINDOW, Assignment, BeatAnswer, Hello, Report, WorkerStatus
+from nucleus.core.worker_session import MEMORY, WorkerSession
 from tests.core_support import START, Queue, checked_queue
 
 queue = checked_queue
@@ -30,6 +30,11 @@ def reported(worker: WorkerSession, now: float = START) -> list[int]:
     """The leases in the next ``SendResults``."""
     reports = worker.reports(now)
     return [report.lease for report in reports.items] if reports else []
+
+
+def answer(worker: WorkerSession, *refusals: Refusal | None) -> None:
+    """Answer the ``SendResults`` under way; without ``refusals`` all of it is accepted."""
+    worker.answered(refusals or [None] * len(worker._in_call))
 
 
 def presented(worker: WorkerSession) -> tuple[int, ...]:
@@ -81,7 +86,7 @@ def test_a_lease_is_held_until_its_report_is_answered() -> None:
     assert presented(worker) == (1,)
     assert reported(worker) == [1]
     assert presented(worker) == (1,)
-    worker.answered()
+    answer(worker)
     assert presented(worker) == ()
     assert worker.idle
 
@@ -96,7 +101,7 @@ def test_promise_11_a_report_is_sent_until_it_is_answered() -> None:
     assert reported(worker) == [], "one call at a time"
     worker.unanswered()
     assert reported(worker) == [1, 2]
-    worker.answered()
+    answer(worker)
     assert worker.reports(START) is None
 
 
@@ -107,7 +112,7 @@ def test_an_answer_is_about_the_reports_that_were_sent_and_no_others() -> None:
     worker.finished(done(1), START)
     reported(worker)
     worker.finished(done(2), START)
-    worker.answered()
+    answer(worker)
     assert reported(worker) == [2]
 
 
@@ -119,8 +124,34 @@ def test_one_call_carries_so_many_reports() -> None:
     first = worker.reports(START, limit=2)
     assert first is not None
     assert [report.lease for report in first.items] == [1, 2]
-    worker.answered()
+    answer(worker)
     assert reported(worker) == [3]
+
+
+def test_promise_1_a_result_that_is_not_legal_is_reported_as_an_error_instead() -> None:
+    """Otherwise the worker would forget a lease that the master still counts on."""
+    worker = opened()
+    worker.received(1, jobs(1, 2))
+    for lease in started(worker):
+        worker.finished(done(lease), START)
+    reported(worker)
+    answer(worker, Refusal(Reason.INVALID, "result: too large"), None)
+    assert presented(worker) == (1,)
+    reports = worker.reports(START)
+    assert reports is not None
+    assert reports.items == (Report("job-1", 1, error="result: too large"),)
+    answer(worker)
+    assert worker.idle
+
+
+def test_a_report_that_is_refused_otherwise_is_done_with() -> None:
+    worker = opened()
+    worker.received(1, jobs(1))
+    started(worker)
+    worker.finished(done(1), START)
+    reported(worker)
+    answer(worker, Refusal(Reason.STALE_LEASE, "stale"))
+    assert worker.idle
 
 
 def test_an_end_of_an_unknown_run_is_ignored() -> None:
@@ -165,6 +196,22 @@ def test_the_window_never_exceeds_its_bound() -> None:
         started(worker)
         worker.finished(done(lease), START)
     assert worker.window(START) == MAX_WINDOW
+
+
+def test_a_slot_that_is_blocked_is_not_offered() -> None:
+    worker = opened(slots=2)
+    worker.open(START)
+    assert not worker.overstated(START)
+    worker.blocked = 1
+    assert worker.window(START) == 1
+    assert worker.overstated(START)
+    worker.beat(START)
+    assert not worker.overstated(START)
+    worker.received(2, jobs(1, 2))
+    assert started(worker) == [1]
+    assert worker.busy == 1
+    worker.blocked = 0
+    assert started(worker) == [2]
 
 
 def test_promise_11_every_statement_of_credit_has_a_higher_number() -> None:
@@ -277,11 +324,11 @@ def test_a_drain_hands_back_what_has_not_started() -> None:
     reports = worker.reports(START)
     assert reports is not None
     assert [(report.lease, report.released) for report in reports.items] == [(2, True), (3, True)]
-    worker.answered()
+    answer(worker)
     assert not worker.idle
     worker.finished(done(1), START)
     assert reported(worker) == [1]
-    worker.answered()
+    answer(worker)
     assert worker.idle
 
 
@@ -318,7 +365,7 @@ def exchange(queue: Queue, worker: WorkerSession) -> list[bool]:
     reports = worker.reports(queue.now)
     assert reports is not None
     outcomes, voided = queue.ledger.report(reports, queue.now)
-    worker.answered()
+    worker.answered(outcomes)
     worker.told(reports.stopped)
     worker.voided(voided)
     return [outcome is None for outcome in outcomes]

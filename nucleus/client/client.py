@@ -35,13 +35,19 @@ class Client:
 
     Submits return at once and travel in batches; each is sent again until it is answered,
     and the master makes one job of it. A missing master is waited for. Close the client, or
-    use it in a ``with``: that flushes what is under way.
+    use it in a ``with``: that flushes what is under way. ``patience`` is how many seconds any
+    other call waits for a master.
     """
 
     def __init__(
-        self, address: str = "127.0.0.1:50051", *, registry: Registry | None = None
+        self,
+        address: str = "127.0.0.1:50051",
+        *,
+        registry: Registry | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.address = address
+        self._patience = patience
         self._registry = registry or default_registry()
         self._loop = loop.acquire()
         client_id = secrets.token_hex(8)
@@ -181,7 +187,7 @@ class Client:
         reply = self._ask("GetAllJobs", request)
         return [job_view(job) for job in reply.jobs], reply.next_page_token
 
-    def stats(self, patience: float = PATIENCE) -> Stats:
+    def stats(self, patience: float | None = None) -> Stats:
         """The cluster in numbers; waits at most ``patience`` seconds for a master."""
         return stats_view(self._ask("GetClusterState", pb.GetClusterStateRequest(), patience))
 
@@ -224,8 +230,9 @@ class Client:
         call = self._connection.stub.WatchEvents(request)
         return call
 
-    def _ask(self, method: str, request: Any, patience: float = PATIENCE) -> Any:
+    def _ask(self, method: str, request: Any, patience: float | None = None) -> Any:
         self._check_open()
+        patience = self._patience if patience is None else patience
         return self._loop.run(
             self._connection.ask(
                 lambda stub: getattr(stub, method)(request, timeout=min(CALL_TIMEOUT, patience)),
@@ -239,17 +246,24 @@ class Client:
         if self._closed:
             raise FailedPrecondition("the client is closed; make another")
 
-    def close(self) -> None:
-        """Flush, warn of refusals that nobody has looked at, and let go. Idempotent."""
+    def close(self, timeout: float = FLUSH_TIMEOUT, *, warn: bool = True) -> None:
+        """Flush for at most ``timeout`` seconds, and let go. Idempotent.
+
+        Warns of submits that were not acknowledged, and of refusals nobody has looked at;
+        not so with ``warn=False``, for who has told of them in another way.
+        """
         if self._closed:
             return
-        left = self._tracker.flush(FLUSH_TIMEOUT)
+        left = self._tracker.flush(timeout)
         self._closed = True
         atexit.unregister(self._at_exit)
         self._loop.run(self._tracker.stop())
         self._tracker.close()
         self._loop.run(self._connection.close())
+        del self._connection  # else gRPC keeps a thread for it
         loop.release()
+        if not warn:
+            return
         if left:
             _warn(f"{left} submits were not acknowledged when the client was closed")
         refusals = self._tracker.unread_refusals()

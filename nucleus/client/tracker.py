@@ -80,6 +80,7 @@ class Tracker:
     def close(self) -> None:
         """End the callback thread, after what it still has to tell."""
         self._news.put(None)
+        del self._connection  # else gRPC keeps a thread for it
         if threading.current_thread() is not self._callbacks:
             self._callbacks.join()
 

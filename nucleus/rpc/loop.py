@@ -8,7 +8,7 @@ loop. It starts with its first user and ends with its last: :func:`acquire` and
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -84,11 +84,12 @@ def release() -> None:
         ending.close()
 
 
-async def first_of(*awaitables: Awaitable[object], timeout: float | None = None) -> None:
-    """Wait until one of ``awaitables`` is done or ``timeout`` seconds have passed."""
-    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run ``coroutines`` until one of them ends; the others are cancelled."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from nucleus.core.clock import Clock
@@ -21,6 +20,7 @@ from nucleus.core.ledger import TICK, Catalog, Ledger
 from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
+from nucleus.services.common.threads import DaemonThreads
 from nucleus.services.master.metrics import MasterMetrics
 from nucleus.services.master.streams import Streams
 from nucleus.services.master.watchers import Watchers
@@ -62,8 +62,8 @@ class Engine:
         self._on_fenced = on_fenced
         self._serving = False
         self._wake = asyncio.Event()
-        self._disk = ThreadPoolExecutor(1, "nucleus-store")  # one writer, in order
-        self._reading = ThreadPoolExecutor(2, "nucleus-read")
+        self._disk = DaemonThreads(1, "nucleus-store")  # one writer, in order
+        self._reading = DaemonThreads(2, "nucleus-read")
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- from the outside -------------------------------------------------------------
@@ -111,6 +111,19 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for abandoned in self.outbox.abandon(commit_issued=False):
             _fail(abandoned.effect, NotServing("the master stops"))
+        self._let_go()
+
+    async def crash(self) -> None:
+        """Drop everything, as if the process had died: what is not committed is lost."""
+        self._serving = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for abandoned in self.outbox.abandon(commit_issued=True):
+            abandoned.effect.cancel()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._disk.shutdown()
         self._reading.shutdown()
         self.store.close()

@@ -1,7 +1,8 @@
 """The master as a service: a gRPC server around an engine, and a pusher of metrics."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -140,12 +141,22 @@ class Master:
 
     def stop(self) -> None:
         """Refuse new calls, finish those under way, commit, and let go. Idempotent."""
+        self._end(self._stop, delete_metrics=True)
+
+    def crash(self) -> None:
+        """Vanish, as if the process had died: nothing is said, nothing more is committed."""
+        self._end(self._crash, delete_metrics=False)
+
+    def _end(
+        self, ending: Callable[[], Coroutine[Any, Any, None]], *, delete_metrics: bool
+    ) -> None:
         running, self._loop = self._loop, None
         if running is None:
             return
         if self._pusher is not None:
-            self._pusher.stop()
-        running.run(self._stop())
+            self._pusher.stop(delete=delete_metrics)
+        running.run(ending())
+        del self._server, self._health, self._engine  # else gRPC keeps a thread for them
         loop.release()
 
     async def _stop(self) -> None:
@@ -154,6 +165,10 @@ class Master:
         self._engine.watchers.close_all()
         await self._server.stop(DRAIN)
         await self._engine.stop()
+
+    async def _crash(self) -> None:
+        await self._server.stop(None)
+        await self._engine.crash()
 
     def ready_line(self) -> str:
         """One line with the address."""

@@ -5,18 +5,16 @@ begun, and a timeout is reported at once while the call goes on: its slot stays 
 (``occupied``) until the function returns, and what it returns then is thrown away.
 """
 
-import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
 
 from nucleus.core.errors import FailedPrecondition, InvalidArgument
 from nucleus.jobs import JobType, Registry
 from nucleus.jobs.functions import carry
 from nucleus.jobs.run import Outcome, describe, run, run_carried
+from nucleus.services.common.threads import DaemonThreads
 from nucleus.services.worker.executors.base import (
     Finished,
     Report,
@@ -26,9 +24,6 @@ from nucleus.services.worker.executors.base import (
     timed_out,
 )
 from nucleus.services.worker.executors.output import BoundedOutput
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +150,7 @@ class ThreadExecutor(FuturesExecutor):
     """
 
     def __init__(self, slots: int, registry: Registry) -> None:
-        self._threads = _DaemonThreads(slots)
+        self._threads = DaemonThreads(slots, "job-thread")
         super().__init__(self._threads, slots, registry)
 
     def stop(self) -> list[str]:
@@ -170,55 +165,6 @@ class ThreadExecutor(FuturesExecutor):
                 f"{job_type.name} would kill this process; use the process executor"
             )
         return self._threads.submit(run, job_type.function, payload)
-
-
-class _DaemonThreads(futures.Executor):
-    """A fixed number of daemon threads.
-
-    ``ThreadPoolExecutor`` will not do: the interpreter waits for its threads at exit.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._busy: set[threading.Thread] = set()
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"job-thread-{number}", daemon=True)
-            for number in range(1, count + 1)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(
-        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> "futures.Future[T]":
-        """Call the function in the first thread that is free."""
-        future: futures.Future[T] = futures.Future()
-
-        def call() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function(*args, **kwargs))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self._calls.put(call)
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the threads: idle ones now, busy ones after their call. Waits for the idle."""
-        for _ in self._threads:
-            self._calls.put(None)
-        for thread in self._threads:
-            while wait and thread.is_alive() and thread not in self._busy:
-                thread.join(timeout=0.02)  # It may only just be taking up its last call.
-
-    def _serve(self) -> None:
-        thread = threading.current_thread()
-        while (call := self._calls.get()) is not None:
-            self._busy.add(thread)
-            call()
-            self._busy.discard(thread)
 
 
 def _outcome(future: "futures.Future[Outcome]") -> Outcome:

@@ -1,0 +1,103 @@
+"""What the command lines of all parts have in common.
+
+- ``option``: a click option that shows its default and its environment twin in ``--help``.
+- ``part_options``: the options that every part has.
+- ``ADDRESS``, ``URL``, ``PORT``: kinds of values, each with an error that says what is allowed.
+- ``settings``: where a command finds its ``NUCLEUS_…`` variables, also when it is not run as a
+  part of ``nucleus``.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MASTER = "127.0.0.1:50051"  # where everybody looks for the master
+LOG_LEVELS = ("debug", "info", "warning", "error")
+PORT = click.IntRange(0, 65535)
+
+
+def option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """Return ``click.option`` with its default and its environment twin in the help."""
+    return click.option(*names, **{"show_envvar": True, "show_default": True, **attributes})
+
+
+def settings(part: str) -> dict[str, Any]:
+    """Return the context settings of the command ``part``: its variables are NUCLEUS_PART_…"""
+    return {"auto_envvar_prefix": f"NUCLEUS_{part.upper()}", "max_content_width": 100}
+
+
+def part_options(command: F) -> F:
+    """Add ``--log-level``, and ``--lifeline`` for whoever starts the part as a child process."""
+    log_level = option(
+        "--log-level",
+        type=click.Choice(LOG_LEVELS),
+        default="info",
+        help="How much to log, to stderr.",
+    )
+    lifeline = click.option(
+        "--lifeline",
+        type=int,
+        hidden=True,
+        help="A pipe's read end; when it closes, whoever started this part is gone.",
+    )
+    return log_level(lifeline(command))
+
+
+class Address(click.ParamType):
+    """``HOST:PORT``."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``, or fail saying what an address looks like."""
+        host, _, port = str(value).rpartition(":")
+        is_port = port.isascii() and port.isdigit() and 0 < int(port) <= 65535
+        if not host or not is_port or "/" in host:
+            self.fail(f"{value!r} is not allowed; write HOST:PORT, such as {MASTER}", param, ctx)
+        return str(value)
+
+
+class Url(click.ParamType):
+    """``http://HOST:PORT``."""
+
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``, or fail saying what a URL looks like."""
+        try:
+            parts = urlsplit(str(value))
+            sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            example = "http://127.0.0.1:8000"
+            self.fail(f"{value!r} is not allowed; write a URL such as {example}", param, ctx)
+        return str(value)
+
+
+ADDRESS = Address()
+URL = Url()
+
+host_option = option(
+    "--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is all of this machine's."
+)
+monitoring_option = option(
+    "--monitoring",
+    type=URL,
+    help="Where to push metrics, such as http://127.0.0.1:8000; nowhere if not given.",
+)
+
+
+def master_option(part: str) -> Callable[[F], F]:
+    """Return ``--master`` for a part; NUCLEUS_MASTER serves all parts and commands at once."""
+    return option(
+        "--master",
+        type=ADDRESS,
+        default=MASTER,
+        envvar=[f"NUCLEUS_{part.upper()}_MASTER", "NUCLEUS_MASTER"],
+        help="Where the master is. It need not be there yet.",
+    )

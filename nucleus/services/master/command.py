@@ -1,0 +1,70 @@
+"""The command line of the master."""
+
+import click
+
+from nucleus.services.common.main import Ending, run_service
+from nucleus.services.common.options import (
+    PORT,
+    host_option,
+    monitoring_option,
+    option,
+    part_options,
+    settings,
+)
+
+
+@click.command("master", context_settings=settings("master"))
+@host_option
+@option("--port", type=PORT, default=50051, help="gRPC port; 0 takes a free one.")
+@option(
+    "--store",
+    metavar="memory|PATH",
+    default="memory",
+    help="Where jobs are kept: 'memory' forgets them, an SQLite file survives a crash.",
+)
+@option("--take-over", is_flag=True, help="Use the store even if another master holds its lock.")
+@monitoring_option
+@option(
+    "--worker-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    metavar="SECONDS",
+    help="Silence after which a worker is lost, and its jobs go to others.",
+)
+@part_options
+@click.pass_context
+def master(
+    ctx: click.Context,
+    host: str,
+    port: int,
+    store: str,
+    take_over: bool,
+    monitoring: str | None,
+    worker_timeout: float,
+    log_level: str,
+    lifeline: int | None,
+) -> None:
+    """Run the master: it owns the job queue.
+
+    Clients hand it jobs, workers take jobs from it and bring back results. It judges by their
+    heartbeats which workers are alive. SIGTERM and Ctrl-C stop it cleanly.
+
+    \b
+    Example: keep the jobs in a file, so that they survive a crash.
+      nucleus master --store jobs.db
+    """
+    from nucleus.core.limits import Limits
+    from nucleus.services.master.service import Master
+
+    def make(ending: Ending) -> Master:
+        return Master(
+            host,
+            port,
+            store=store,
+            take_over=take_over,
+            monitoring=monitoring,
+            limits=Limits(worker_timeout=worker_timeout),
+            on_fenced=ending.give_up,
+        )
+
+    ctx.exit(run_service(make, part="master", log_level=log_level, lifeline=lifeline))

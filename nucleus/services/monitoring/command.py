@@ -1,0 +1,39 @@
+"""The command line of Monitoring."""
+
+import click
+
+from nucleus.services.common.main import Ending, run_service
+from nucleus.services.common.options import PORT, host_option, option, part_options, settings
+
+
+@click.command("monitoring", context_settings=settings("monitoring"))
+@host_option
+@option(
+    "--push-port", type=PORT, default=8000, help="Where parts push metrics; 0 takes a free one."
+)
+@option("--scrape-port", type=PORT, default=8001, help="What Prometheus reads; 0 takes a free one.")
+@part_options
+@click.pass_context
+def monitoring(
+    ctx: click.Context,
+    host: str,
+    push_port: int,
+    scrape_port: int,
+    log_level: str,
+    lifeline: int | None,
+) -> None:
+    """Run Monitoring: it collects everybody's metrics and shows them to Prometheus.
+
+    The other parts push their numbers to it every 3 seconds; it notices who has fallen silent.
+
+    \b
+    Example: start it, then read what it knows.
+      nucleus monitoring
+      curl http://127.0.0.1:8001/metrics
+    """
+    from nucleus.services.monitoring.service import Monitoring
+
+    def make(ending: Ending) -> Monitoring:
+        return Monitoring(host, push_port, scrape_port)
+
+    ctx.exit(run_service(make, part="monitoring", log_level=log_level, lifeline=lifeline))
