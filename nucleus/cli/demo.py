@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import requests
@@ -24,6 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from nucleus.cluster import Cluster
+
+T = TypeVar("T")
 
 LONG = 30  # Fibonacci(30) runs some tenths of a second: long enough to be frozen in
 SHORT = range(16, 25)
@@ -70,30 +72,26 @@ class Demo:
             frozen = self._freeze_one()
             self._await("the frozen worker is given up on", lambda: self._state(frozen) == "lost")
             self._say(f"[yellow]{frozen}[/] was silent for 10 s: lost, its job goes to the front")
-            self._await("its job is done by another", lambda: not self._held_up())
+            self._await("every job has ended", lambda: self._ended() == len(self._ids))
+            self._say("every job has ended: what the lost workers held was done by others")
             self._cluster.resume(frozen)
             self._say(f"[yellow]{frozen}[/] wakes up as a zombie, and reports its late result")
             self._await("the late result is refused", self._some_refused)
             self._say("the late result was [red]refused[/]: its lease is void")
-            self._await("every job has ended", lambda: self._ended() == len(self._ids))
         return self._judge(time.monotonic() - began)
 
     # ---- the steps --------------------------------------------------------------------
 
     def _submit(self) -> None:
         self._say(f"submitting {len(self._payloads)} jobs by POST /submit_job")
-        with requests.Session() as session, ThreadPoolExecutor(SUBMITTERS) as pool:
-            for payload, job_id in zip(
-                self._payloads,
-                pool.map(lambda n: self._submit_one(session, n), self._payloads),
-                strict=True,
-            ):
-                self._ids[job_id] = payload
+        with ThreadPoolExecutor(SUBMITTERS) as pool:
+            job_ids = pool.map(self._submit_one, self._payloads)
+            self._ids = dict(zip(job_ids, self._payloads, strict=True))
 
-    def _submit_one(self, session: requests.Session, payload: int) -> str:
+    def _submit_one(self, payload: int) -> str:
         body = {"job_type": "Fibonacci", "payload": payload}
         url = f"{self._cluster.dashboard_url}/submit_job"
-        answer = session.post(url, json=body, timeout=REQUEST_TIMEOUT).json()
+        answer = requests.post(url, json=body, timeout=REQUEST_TIMEOUT).json()
         return str(answer["job_id"])
 
     def _kill_one(self) -> None:
@@ -150,11 +148,6 @@ class Demo:
     def _state(self, worker: str) -> str:
         return {w.name: w.state for w in self._cluster.stats().workers}.get(worker, "gone")
 
-    def _held_up(self) -> int:
-        """Jobs that were attempted before and have not ended."""
-        waiting = self._get("/get_all_jobs?status=QUEUED&status=RUNNING&limit=1000")["jobs"]
-        return sum(job["attempts"] > 0 for job in waiting.values())
-
     def _some_refused(self) -> bool:
         return sum(self._cluster.stats().rejected.values()) > 0
 
@@ -162,7 +155,7 @@ class Demo:
         jobs = self._cluster.stats().jobs
         return jobs["COMPLETED"] + jobs["FAILED"] + jobs["CANCELLED"]
 
-    def _await(self, what: str, condition: Callable[[], Any]) -> Any:
+    def _await(self, what: str, condition: Callable[[], T | None]) -> T:
         deadline = time.monotonic() + PATIENCE
         while not (found := condition()):
             if time.monotonic() > deadline:
@@ -238,8 +231,10 @@ def demo(jobs: int, workers: int, as_json: bool) -> None:
         click.echo(json.dumps(asdict(outcome)))
     else:
         console.print(outcome_table(outcome))
-        verdict = "[green]every promise was kept[/]" if outcome.promises_kept else (
-            "[bold red]a promise was broken[/]"
+        verdict = (
+            "[green]every promise was kept[/]"
+            if outcome.promises_kept
+            else ("[bold red]a promise was broken[/]")
         )
         console.print(verdict)
     sys.exit(0 if outcome.promises_kept else 1)

@@ -124,7 +124,8 @@ def folder() -> Path:
 
 
 def _file(name: str) -> Path:
-    return folder() / f"{os.getpid()}-{re.sub(r'[^\w.-]', '_', name)}.json"
+    safe = re.sub(r"[^\w.-]", "_", name)
+    return folder() / f"{os.getpid()}-{safe}.json"
 
 
 def _read(file: Path) -> Run | None:

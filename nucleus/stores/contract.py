@@ -21,7 +21,12 @@ class Store(Protocol):
     on_disk: bool  # whether calls may wait for a disk, and so belong on a thread
 
     def load(self) -> Snapshot:
-        """Take the store over: begin a new epoch and return the live jobs."""
+        """Begin a new epoch and return the live jobs.
+
+        The first call takes the store over from whoever had it. A later one raises
+        ``Fenced`` when another master has taken it meanwhile. Raises ``CommitFailed``
+        when the store cannot be read or written.
+        """
 
     def commit(self, changes: Changes) -> None:
         """Make ``changes`` durable, all or nothing.

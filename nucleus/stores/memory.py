@@ -51,12 +51,15 @@ class MemoryStore:
         self._epoch = 0
 
     def load(self) -> Snapshot:
-        """Take the disk over."""
+        """Begin a new epoch; only the first call takes the disk over."""
         disk = self._disk
+        if self._epoch:
+            self.check_epoch()
         disk.epoch += 1
         self._epoch = disk.epoch
         jobs = [job_from_row(row) for row in disk.rows.values()]
-        recent = (job for job in jobs if job.submitted_at > disk.latest - KEY_AGE)
+        since = disk.latest - KEY_AGE
+        numbered = (job for job in jobs if job.client_seq and job.submitted_at >= since)
         return Snapshot(
             disk.ledger_id,
             disk.epoch,
@@ -64,7 +67,7 @@ class MemoryStore:
             disk.latest,
             jobs=[job for job in jobs if not job.ended],
             workers=list(disk.workers.values()),
-            keys=[KeyRow(j.client, j.client_seq, j.id, j.submitted_at) for j in recent if j.client],
+            keys=[KeyRow(j.client, j.client_seq, j.id, j.submitted_at) for j in numbered],
             totals=disk.totals.copy(),
             job_types=disk.job_types,
         )

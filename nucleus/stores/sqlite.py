@@ -69,9 +69,10 @@ class SqliteStore:
 
     def __init__(self, path: Path | str, *, take_over: bool = False) -> None:
         self.path = Path(path)
+        _check_folder(self.path)
         _check_file(self.path)
         self._lock_file = _lock(self.path, take_over)
-        self._epoch = 0
+        self._epoch = 0  # before the first load
         try:
             self._writer = _connect(self.path)
             _prepare(self._writer, self.path)
@@ -84,12 +85,34 @@ class SqliteStore:
     # ---- writing ----------------------------------------------------------------------
 
     def load(self) -> Snapshot:
-        """Take the file over: begin a new epoch and return the live jobs."""
-        with self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.execute("UPDATE ledger SET epoch = epoch + 1")
-            row = self._writer.execute("SELECT * FROM ledger").fetchone()
-        ledger_id, self._epoch, next_seq, latest, totals, job_types = row
+        """Begin a new epoch and return the live jobs.
+
+        Only the first call takes the file over. A later one, after a failed commit, raises
+        ``Fenced`` when somebody else has taken it meanwhile.
+        """
+        try:
+            self._begin_epoch()
+            return self._snapshot()
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise CommitFailed(f"{self.path}: {error}", definite=True) from error
+
+    def _begin_epoch(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        epoch = self._writer.execute("SELECT epoch FROM ledger").fetchone()[0]
+        if self._epoch and epoch != self._epoch:
+            self._roll_back()
+            raise self._fenced(epoch)
+        self._writer.execute("UPDATE ledger SET epoch = ?", (epoch + 1,))
+        self._writer.execute("COMMIT")
+        self._epoch = epoch + 1
+
+    def _fenced(self, epoch: int) -> Fenced:
+        return Fenced(f"another master has taken {self.path} over, with epoch {epoch}")
+
+    def _snapshot(self) -> Snapshot:
+        row = self._writer.execute("SELECT * FROM ledger").fetchone()
+        ledger_id, _, next_seq, latest, totals, job_types = row
         return Snapshot(
             ledger_id,
             self._epoch,
@@ -156,7 +179,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise CommitFailed(f"{self.path}: {error}", definite=True) from error
         if epoch != self._epoch:
-            raise Fenced(f"another master has taken {self.path} over, with epoch {epoch}")
+            raise self._fenced(epoch)
 
     # ---- reading ----------------------------------------------------------------------
 
@@ -246,16 +269,30 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check_file(path: Path) -> None:
-    """Look at an existing file without changing it, or anything beside it."""
+def _check_folder(path: Path) -> None:
+    """SQLite makes files beside the store, so the folder must be there and writable."""
     if not path.parent.is_dir():
         raise StoreRefused(f"store: the folder {path.parent} does not exist; make it first")
-    if not path.exists() or path.stat().st_size == 0:
+    if _read_only(path.parent):
+        message = f"store: the folder of {path} is read-only; a master makes files beside it"
+        raise StoreRefused(message)
+
+
+def _read_only(path: Path) -> bool:
+    # Root may write whatever the mode says, but whoever set it did not mean us to.
+    return path.stat().st_mode & 0o222 == 0 or not os.access(path, os.W_OK)
+
+
+def _check_file(path: Path) -> None:
+    """Look at an existing file without changing it, or anything beside it."""
+    if not path.exists():
         return
     if not path.is_file():
         raise StoreRefused(f"store: {path} is not a file")
-    if path.stat().st_mode & 0o222 == 0 or not os.access(path, os.W_OK):
+    if _read_only(path):
         raise StoreRefused(f"store: {path} is read-only; a master must be able to write to it")
+    if path.stat().st_size == 0:
+        return
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -273,15 +310,19 @@ def _check_file(path: Path) -> None:
 def _lock(path: Path, take_over: bool) -> TextIO:
     """Hold ``FILE.lock`` for as long as this process lives; its content is the process id."""
     lock_path = path.with_name(path.name + ".lock")
-    handle = open(lock_path, "a+")  # noqa: SIM115 - held open for the life of the store
+    try:
+        handle = open(lock_path, "a+")  # noqa: SIM115 - held open for the life of the store
+    except OSError as error:
+        raise StoreRefused(f"store: {path} cannot be locked: {error}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        if take_over:
-            return handle
         handle.seek(0)
         holder = handle.read().strip() or "unknown"
         handle.close()
+        if take_over:
+            lock_path.unlink(missing_ok=True)  # its holder keeps a file that has no name
+            return _lock(path, take_over=False)
         message = f"store: {path} is in use by the master with process id {holder}"
         raise StoreRefused(f"{message}; stop it, or start with --take-over") from None
     handle.truncate(0)

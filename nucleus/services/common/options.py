@@ -2,7 +2,7 @@
 
 - ``option``: a click option that shows its default and its environment twin in ``--help``.
 - ``part_options``: the options that every part has.
-- ``ADDRESS``, ``URL``, ``PORT``: kinds of values, each with an error that says what is allowed.
+- ``host_port``, ``url``, ``PORT``: kinds of values; a wrong one is told what is allowed.
 - ``settings``: where a command finds its ``NUCLEUS_…`` variables, also when it is not run as a
   part of ``nucleus``.
 """
@@ -47,47 +47,35 @@ def part_options(command: F) -> F:
     return log_level(lifeline(command))
 
 
-class Address(click.ParamType):
-    """``HOST:PORT``."""
-
-    name = "HOST:PORT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return ``value``, or fail saying what an address looks like."""
-        host, _, port = str(value).rpartition(":")
-        is_port = port.isascii() and port.isdigit() and 0 < int(port) <= 65535
-        if not host or not is_port or "/" in host:
-            self.fail(f"{value!r} is not allowed; write HOST:PORT, such as {MASTER}", param, ctx)
-        return str(value)
+def host_port(value: str) -> str:
+    """Return ``value``, a ``HOST:PORT``, or fail saying what one looks like."""
+    host, _, port = value.rpartition(":")
+    is_port = port.isascii() and port.isdigit() and 0 < int(port) <= 65535
+    if not host or not is_port or "/" in host:
+        raise click.BadParameter(f"{value!r} is not allowed; write HOST:PORT, such as {MASTER}")
+    return value
 
 
-class Url(click.ParamType):
-    """``http://HOST:PORT``."""
+def url(value: str) -> str:
+    """Return ``value``, a URL, or fail saying what one looks like."""
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        example = "http://127.0.0.1:8000"
+        raise click.BadParameter(f"{value!r} is not allowed; write a URL such as {example}")
+    return value
 
-    name = "URL"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return ``value``, or fail saying what a URL looks like."""
-        try:
-            parts = urlsplit(str(value))
-            sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            sound = False
-        if not sound:
-            example = "http://127.0.0.1:8000"
-            self.fail(f"{value!r} is not allowed; write a URL such as {example}", param, ctx)
-        return str(value)
-
-
-ADDRESS = Address()
-URL = Url()
 
 host_option = option(
     "--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is all of this machine's."
 )
 monitoring_option = option(
     "--monitoring",
-    type=URL,
+    type=url,
+    metavar="URL",
     help="Where to push metrics, such as http://127.0.0.1:8000; nowhere if not given.",
 )
 
@@ -96,7 +84,8 @@ def master_option(part: str) -> Callable[[F], F]:
     """Return ``--master`` for a part; NUCLEUS_MASTER serves all parts and commands at once."""
     return option(
         "--master",
-        type=ADDRESS,
+        type=host_port,
+        metavar="HOST:PORT",
         default=MASTER,
         envvar=[f"NUCLEUS_{part.upper()}_MASTER", "NUCLEUS_MASTER"],
         help="Where the master is. It need not be there yet.",

@@ -38,6 +38,6 @@ def dashboard(
     from nucleus.services.dashboard import Dashboard
 
     def make(ending: Ending) -> Dashboard:
-        return Dashboard(host, port, master)
+        return Dashboard(host, port, master=master)
 
     ctx.exit(run_service(make, part="dashboard", log_level=log_level, lifeline=lifeline))

@@ -81,8 +81,7 @@ class Engine:
 
         Raises ``CommitFailed`` when it was not, as far as is known, and ``NotServing``.
         """
-        if not self._serving:
-            raise NotServing("the master is not serving; try again")
+        self.check_serving()
         answer = command(self.outbox.ledger, self._clock.now())
         committed: Effect = asyncio.get_running_loop().create_future()
         self.outbox.hold(committed)
@@ -90,15 +89,27 @@ class Engine:
         await committed
         return answer
 
+    def check_serving(self) -> None:
+        """Raise ``NotServing`` while the ledger is being loaded, and after the end."""
+        if not self._serving:
+            raise NotServing("the master is not serving; try again")
+
     def now_on(self) -> int:
         """The seq of the next event to be published."""
         return self._published
 
     async def read(self, read: Callable[[Store], T]) -> T:
-        """Read from the store, without holding up the loop when it has a disk."""
+        """Read from the store; raises ``NotServing``."""
+        self.check_serving()
+        return await self._off_loop(self._reading, read, self.store)
+
+    async def _off_loop(
+        self, threads: DaemonThreads, function: Callable[P, T], *args: P.args, **_: P.kwargs
+    ) -> T:
+        """Call ``function``; where a store has a disk, without holding up the loop."""
         if not self.store.on_disk:
-            return read(self.store)
-        return await asyncio.get_running_loop().run_in_executor(self._reading, read, self.store)
+            return function(*args)
+        return await asyncio.get_running_loop().run_in_executor(threads, function, *args)
 
     async def stop(self) -> None:
         """Commit what is under way, and let go of everything."""
@@ -111,7 +122,7 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for abandoned in self.outbox.abandon(commit_issued=False):
             _fail(abandoned.effect, NotServing("the master stops"))
-        self._let_go()
+        await self.let_go()
 
     async def crash(self) -> None:
         """Drop everything, as if the process had died: what is not committed is lost."""
@@ -121,17 +132,18 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for abandoned in self.outbox.abandon(commit_issued=True):
             abandoned.effect.cancel()
-        self._let_go()
+        await self.let_go()
 
-    def _let_go(self) -> None:
+    async def let_go(self) -> None:
+        """Close the store, after the commit that is under way, and end the threads."""
+        await self._off_loop(self._disk, self.store.close)
         self._disk.shutdown()
         self._reading.shutdown()
-        self.store.close()
 
     # ---- committing -------------------------------------------------------------------
 
     async def _load(self) -> None:
-        snapshot = self.store.load()
+        snapshot = await self._off_loop(self._disk, self.store.load)
         now = self._clock.now()
         ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now)
         self.outbox: Outbox[Effect] = Outbox(ledger)
@@ -143,6 +155,12 @@ class Engine:
         await self._on_serving(True)
 
     async def _commit_for_ever(self) -> None:
+        try:
+            await self._commit_until_fenced()
+        except Fenced as fenced:
+            await self._give_up(fenced)
+
+    async def _commit_until_fenced(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -153,9 +171,6 @@ class Engine:
                 await self._commit(batch)
             except CommitFailed as failure:
                 await self._reload(failure)
-            except Fenced as fenced:
-                self._give_up(fenced)
-                return
 
     async def _commit(self, batch: Changes) -> None:
         if batch.empty:
@@ -164,7 +179,7 @@ class Engine:
             self.store.check_epoch()
         else:
             began = time.perf_counter()
-            await self._write(batch)
+            await self._off_loop(self._disk, self.store.commit, batch)
             self.metrics.observe_commit(time.perf_counter() - began, len(batch.events))
             self._release_leases(batch)
         for effect in self.outbox.committed():
@@ -172,13 +187,6 @@ class Engine:
                 effect.set_result(None)
         self._published = batch.next_seq
         self.watchers.publish((*batch.events, *batch.heartbeats), self._published)
-
-    async def _write(self, batch: Changes) -> None:
-        if self.store.on_disk:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._disk, self.store.commit, batch)
-        else:
-            self.store.commit(batch)
 
     def _release_leases(self, batch: Changes) -> None:
         leased: dict[str, list[Job]] = {}
@@ -206,14 +214,18 @@ class Engine:
         while not self._serving:
             try:
                 await self._load()
+            except Fenced:
+                raise
             except (NucleusError, OSError) as error:
                 logger.error("the store cannot be loaded, trying again: %s", error)
                 await asyncio.sleep(RELOAD_DELAY)
 
-    def _give_up(self, fenced: Fenced) -> None:
+    async def _give_up(self, fenced: Fenced) -> None:
         logger.error("this master was replaced and stops: %s", fenced)
         self._serving = False
+        await self._on_serving(False)
         self.streams.close_all()
+        self.watchers.close_all()
         for abandoned in self.outbox.abandon(commit_issued=False):
             _fail(abandoned.effect, NotServing(str(fenced)))
         self._on_fenced(str(fenced))

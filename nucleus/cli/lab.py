@@ -1,0 +1,48 @@
+"""``nucleus lab``."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+import nucleus
+from nucleus.core.errors import InvalidArgument, NucleusError
+from nucleus.services.common.options import option
+
+FIRST = "00_start_here.ipynb"
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@option(
+    "--notebooks",
+    type=click.Path(path_type=Path),
+    help="Folder of the notebooks; the checkout's own if not given.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB OPTIONS]")
+def lab(notebooks: Path | None, arguments: tuple[str, ...]) -> None:
+    """Open the lessons in JupyterLab, at the first one; Ctrl-C ends it.
+
+    \b
+    Example: on a machine without a browser.
+      nucleus lab --no-browser
+    """
+    if find_spec("jupyterlab") is None:
+        raise NucleusError("JupyterLab is not installed; get it with: pip install 'nucleus[lab]'")
+    folder = notebooks or find_notebooks()
+    if not folder.is_dir():
+        raise InvalidArgument(f"notebooks: {folder} is not a folder")
+    first = folder / FIRST
+    opened = first if first.is_file() else folder
+    command = [sys.executable, "-m", "jupyterlab", *arguments, str(opened)]
+    os.execv(sys.executable, command)  # JupyterLab takes this process's place, and its Ctrl-C
+
+
+def find_notebooks() -> Path:
+    """Return the folder of the lessons: the checkout's, or that of the current folder."""
+    for base in (Path(nucleus.__file__).parent.parent, Path.cwd()):
+        folder = base / "notebooks"
+        if folder.is_dir():
+            return folder
+    raise InvalidArgument("notebooks: no such folder here; name it with --notebooks")

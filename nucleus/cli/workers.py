@@ -1,0 +1,49 @@
+"""``nucleus workers``."""
+
+import click
+
+from nucleus.cli.options import connect, json_option, master_option
+from nucleus.cli.output import (
+    console,
+    duration,
+    plain,
+    print_json,
+    styled,
+    table,
+    worker_as_json,
+)
+
+
+@click.command()
+@master_option
+@json_option("workers")
+def workers(master: str, as_json: bool) -> None:
+    """List the workers that the master knows, with the age of their last heartbeats.
+
+    A worker that has been silent for 10 seconds is lost, and its jobs go to others.
+
+    \b
+    Example:
+      nucleus workers
+    """
+    with connect(master) as client:
+        known = client.workers()
+    if as_json:
+        print_json([worker_as_json(worker) for worker in known])
+        return
+    numbers = ("slots", "running", "held", "heartbeat")
+    made = table("worker", "state", *numbers, "job types", right=numbers, whole=("worker", "state"))
+    for worker in known:
+        made.add_row(
+            plain(worker.name),
+            styled(worker.state),
+            str(worker.slots),
+            str(worker.running),
+            str(worker.held),
+            f"{duration(worker.heartbeat_age)} ago",
+            plain(", ".join(worker.job_types)),
+        )
+    if known:
+        console().print(made)
+    else:
+        click.echo("no workers; start one with: nucleus worker")

@@ -1,0 +1,178 @@
+"""The way from a request to the master: a client that no request waits on for long.
+
+- Each method asks the master and answers within about ``PATIENCE``, or raises
+  ``Unavailable``, whose ``definite`` says whether it is certain that nothing happened.
+- While the master is missing only a few requests wait for it (``Turnstile``); the others are
+  refused at once, so that a crowd cannot occupy every thread of the server.
+- A submit that was given up on without being certain is sent again by the client until the
+  master answers. Until then no other submit is taken in, so there are never more of them than
+  threads, and the client's own back-pressure, which blocks, is never reached.
+"""
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nucleus.client import Client, JobHandle, JobView, Stats
+from nucleus.core.errors import InvalidArgument, NotFound, NucleusError, Unavailable
+from nucleus.core.job import make_job_id
+from nucleus.jobs import Registry
+
+PATIENCE = 3.0
+"""Seconds that a request waits for the master; a restart of it takes less."""
+
+GLANCE = 1.0
+"""Seconds that a look at the master's health takes at most: whoever asks, asks often."""
+
+WAITING_LIMIT = 8
+"""Requests that wait for a missing master; a quarter of the server's threads."""
+
+PAGE = 1_000
+"""Jobs that a listing without a limit reads at a time."""
+
+MAX_NUMBER = 10**10
+"""Above the number of every job: ``make_job_id`` writes ten digits."""
+
+
+class Turnstile:
+    """Lets everybody through while the master answers, and only a few while it does not."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._missing = False  # the last answer that we waited for did not come
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a place while the master is asked; raises ``Unavailable`` when none is left."""
+        with self._lock:
+            if self._missing and self._waiting >= self._limit:
+                raise Unavailable(
+                    f"the master does not answer, and {self._waiting} requests wait for it already",
+                    definite=True,
+                )
+            self._waiting += 1
+        try:
+            yield
+            self._missing = False
+        except Unavailable:
+            self._missing = True
+            raise
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+
+class Gateway:
+    """What the dashboard asks of the master at ``HOST:PORT``. Safe to use from many threads."""
+
+    def __init__(self, master: str, registry: Registry) -> None:
+        self.master = master
+        self._client = Client(master, registry=registry, patience=PATIENCE)
+        self._turnstile = Turnstile(WAITING_LIMIT)
+        self._unanswered: set[JobHandle] = set()  # given up on, and perhaps taken in
+
+    def close(self) -> None:
+        """Drop the connection at once. Idempotent."""
+        # Whoever sent a submit that has no answer yet was told so, in the 503.
+        self._client.close(timeout=0.0, warn=False)
+
+    # ---- jobs -------------------------------------------------------------------------
+
+    def submit(self, job_type: str, payload: Any, **options: Any) -> str:
+        """Submit a job with the options of ``Client.submit``; return its id once durable."""
+        with self._turnstile.turn():
+            deadline = time.monotonic() + PATIENCE
+            self._await_earlier(deadline)
+            handle = self._client.submit(job_type, payload, **options)
+            try:
+                return handle.acknowledged(deadline - time.monotonic())
+            except Unavailable:
+                raise self._given_up(handle) from None
+
+    def _await_earlier(self, deadline: float) -> None:
+        for handle in tuple(self._unanswered):
+            try:
+                handle.acknowledged(max(0.0, deadline - time.monotonic()))
+            except Unavailable:
+                raise self._no_answer(definite=True) from None
+            except NucleusError:
+                pass  # a refusal is an answer too
+            self._unanswered.discard(handle)
+
+    def _given_up(self, handle: JobHandle) -> Unavailable:
+        certain = self._client.withdraw(handle)
+        if not certain:
+            self._unanswered.add(handle)
+        return self._no_answer(definite=certain)
+
+    def _no_answer(self, *, definite: bool) -> Unavailable:
+        message = f"no answer from the master at {self.master} within {PATIENCE:.0f} s"
+        return Unavailable(message, definite=definite)
+
+    def job(self, job_id: str) -> JobView:
+        """The job under this id. Raises ``NotFound``."""
+        with self._turnstile.turn():
+            return self._client.job(job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job. Raises ``NotFound``, or ``FailedPrecondition`` when it has ended."""
+        with self._turnstile.turn():
+            self._client.cancel(job_id)
+
+    def retry(self, job_id: str) -> str:
+        """Make a new job like an ended one; return its id."""
+        with self._turnstile.turn():
+            return self._client.retry(job_id).id
+
+    def page(self, status: str, limit: int, page_token: str) -> tuple[list[JobView], str]:
+        """One page of jobs, oldest first, and the token of the next one, "" on the last.
+
+        Raises ``NotFound`` for the token of another ledger.
+        """
+        try:
+            with self._turnstile.turn():
+                return self._client.page(status or (), limit, page_token)
+        except InvalidArgument as error:  # the other arguments were checked before they got here
+            raise NotFound(str(error)) from None
+
+    def pages(self, status: str, page_token: str) -> Iterator[list[JobView]]:
+        """Every job from there on, page by page; the first page is read before this returns."""
+        first, token = self.page(status, PAGE, page_token)
+        return self._pages(first, status, token)
+
+    def _pages(self, page: list[JobView], status: str, token: str) -> Iterator[list[JobView]]:
+        yield page
+        while token:
+            page, token = self.page(status, PAGE, token)
+            yield page
+
+    def newest(self, ledger_id: str, count: int) -> list[JobView]:
+        """At most ``count`` jobs, the newest first.
+
+        Pages run from old to new. A page token ends in the number of the job that it follows,
+        so the last page is found by bisection, in 34 small questions, however many jobs
+        there are.
+        """
+
+        def page_after(number: int) -> tuple[list[JobView], str]:
+            # One more than is shown: a page that is full has a token, also the last one.
+            return self.page("", count + 1, make_job_id(ledger_id, number))
+
+        last = bisect_left(range(1, MAX_NUMBER), True, key=lambda n: not page_after(n)[1])
+        return page_after(last + 1)[0][::-1]
+
+    # ---- the cluster ------------------------------------------------------------------
+
+    def stats(self) -> Stats:
+        """The cluster in numbers."""
+        with self._turnstile.turn():
+            return self._client.stats()
+
+    def glance(self) -> Stats:
+        """The cluster in numbers, or ``Unavailable`` after a second."""
+        return self._client.stats(GLANCE)

@@ -1,0 +1,68 @@
+"""The dashboard as a service: an HTTP server around a gateway to one master."""
+
+from nucleus.jobs import Registry, default_registry
+from nucleus.services.common.http import HttpServer
+from nucleus.services.dashboard.app import dashboard_app
+from nucleus.services.dashboard.gateway import Gateway
+
+THREADS = 32
+"""Requests answered at once. Each waits for the master, mostly, and a commit takes in many."""
+
+
+class Dashboard:
+    """Turns HTTP into calls to the master at ``HOST:PORT``.
+
+    ``port`` 0 takes a free one; after ``start`` it is the real one. A missing master is not
+    waited for: until it answers, requests are answered with 503. ``registry`` holds the job
+    types whose payloads are checked and described here.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 5000,
+        *,
+        master: str = "127.0.0.1:50051",
+        registry: Registry | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.master = master
+        self._registry = registry or default_registry()
+        self._running: tuple[HttpServer, Gateway] | None = None
+
+    @property
+    def url(self) -> str:
+        """``http://HOST:PORT``, where ``GET /`` is the web page."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Serve. Raises ``PortTaken`` naming the port and what to do."""
+        if self._running is not None:
+            return
+        gateway = Gateway(self.master, self._registry)
+        app = dashboard_app(gateway, self._registry)
+        server = HttpServer(app, self.host, self.port, name="dashboard", threads=THREADS)
+        try:
+            server.start()
+        except BaseException:
+            gateway.close()
+            raise
+        self.port = server.port
+        self._running = server, gateway
+
+    def stop(self) -> None:
+        """Free the port, end every request, drop the connection. Idempotent.
+
+        A request that waits for a missing master right now delays it, by 3 s at most.
+        """
+        running, self._running = self._running, None
+        if running is not None:
+            server, gateway = running
+            server.stop()
+            gateway.close()
+
+    def ready_line(self) -> str:
+        """Return one line with the addresses."""
+        return f"dashboard: {self.url} for the master at {self.master}"

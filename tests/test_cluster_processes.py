@@ -1,0 +1,133 @@
+"""A cluster of real processes, killed for real."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from nucleus.client import JobHandle
+from nucleus.cluster import Cluster
+from tests.support import eventually
+
+JOBS = 300
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(3, mode="processes", store=tmp_path / "ledger.db") as running:
+        yield running
+
+
+def fibonacci(n: int) -> int:
+    a, b = 0, 1
+    for _ in range(n):
+        a, b = b, a + b
+    return a
+
+
+def payloads(count: int = JOBS) -> list[int]:
+    return [14 + i % 9 for i in range(count)]
+
+
+def check(cluster: Cluster, jobs: list[JobHandle]) -> None:
+    """Every handle has the right result, and the ledger adds up."""
+    wrong = [j for j in jobs if j.result(60) != fibonacci(j.payload)]
+    assert wrong == []
+    stats = cluster.stats()
+    assert stats.jobs["COMPLETED"] == stats.submitted == len(jobs)
+    assert sum(stats.jobs.values()) == stats.submitted
+
+
+def while_submitting(cluster: Cluster, fault: Callable[[], None]) -> list[JobHandle]:
+    """Submit from a client that keeps going; the fault comes after a third of the jobs."""
+    jobs: list[JobHandle] = []
+    for number, payload in enumerate(payloads()):
+        if number == JOBS // 3:
+            jobs[0].acknowledged(20)
+            thread = threading.Thread(target=fault)
+            thread.start()
+        jobs.append(cluster.client.submit("Fibonacci", payload))
+    thread.join()
+    return jobs
+
+
+@pytest.mark.long
+def test_nothing_is_lost_when_a_worker_is_killed(cluster: Cluster) -> None:
+    jobs = while_submitting(cluster, lambda: cluster.kill(cluster.workers[0]))
+    check(cluster, jobs)
+
+
+@pytest.mark.parametrize("part", ["dashboard", "monitoring"])
+def test_nothing_is_lost_when_a_service_beside_the_master_is_killed(
+    cluster: Cluster, part: str
+) -> None:
+    jobs = while_submitting(cluster, lambda: cluster.kill_part(part))  # type: ignore[arg-type]
+    check(cluster, jobs)
+    cluster.restart_part(part)  # type: ignore[arg-type]
+    assert requests.get(f"{cluster.dashboard_url}/healthz", timeout=5).status_code == 200
+
+
+def test_every_acknowledged_job_ends_once_when_the_master_is_killed(cluster: Cluster) -> None:
+    def kill_and_restart() -> None:
+        cluster.kill_part("master")
+        cluster.restart_part("master")
+
+    epoch = cluster.stats().epoch
+    jobs = while_submitting(cluster, kill_and_restart)
+    check(cluster, jobs)
+    assert cluster.stats().epoch == epoch + 1
+    history = cluster.client.watch(from_seq=1, kinds=["JobCompleted"])
+    completed = [next(history).job_id for _ in jobs]  # type: ignore[attr-defined]
+    assert len(set(completed)) == len(jobs)
+    history.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.long
+def test_the_late_result_of_a_frozen_worker_is_refused(cluster: Cluster) -> None:
+    job = cluster.client.submit("Sleep", 1)
+    job.acknowledged()
+    assert eventually(lambda: cluster.client.job(job.id).status == "RUNNING")
+    frozen = cluster.client.job(job.id).worker
+    cluster.kill(frozen, "pause")
+    assert job.result(40) == 1
+    cluster.resume(frozen)
+    assert eventually(lambda: cluster.stats().rejected == {"stale_lease": 1}, timeout=20)
+    assert cluster.client.job(job.id).worker != frozen
+    line = 'nucleus_results_rejected_total{reason="stale_lease",job="nucleus_master"'
+    assert eventually(lambda: "stale_lease" in requests.get(cluster.scrape_url).text), line
+
+
+def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
+    cluster = Cluster(2, mode="processes", store=tmp_path / "ledger.db").start()
+    cluster.client.submit("Echo", 1).result(20)
+    family = psutil.Process().children(recursive=True)
+    folder = cluster._folder
+    cluster.kill(cluster.workers[0], "pause")
+    cluster.stop()
+    psutil.wait_procs(family, timeout=5)
+    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert not folder.exists()
+
+
+def test_the_parts_end_when_their_owner_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys; from nucleus.cluster import Cluster; c = Cluster(1, mode='processes').start();"
+        "print(*c.pids.values(), flush=True); sys.stdin.read()"
+    )
+    owner = psutil.Popen(
+        [os.sys.executable, "-c", script],  # type: ignore[attr-defined]
+        stdin=-1,
+        stdout=-1,
+    )
+    pids = [int(pid) for pid in owner.stdout.readline().split()]
+    assert len(pids) == 4
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    assert eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), timeout=10)
+    owner.stdout.close()
+    owner.stdin.close()

@@ -1,0 +1,142 @@
+"""A cluster in background threads: starts, breaks, heals, and leaves nothing behind."""
+
+import gc
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import requests
+
+from nucleus.cluster import Cluster
+from nucleus.core.errors import FailedPrecondition, InvalidArgument, PortTaken
+from nucleus.services.master import Master
+from tests.support import eventually
+
+SLOW = 0.4  # seconds: a job long enough to be in the middle of
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with Cluster(workers=2) as running:
+        yield running
+
+
+def threads() -> set[str]:
+    gc.collect()
+    return {thread.name for thread in threading.enumerate()}
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def test_a_stopped_cluster_leaves_no_thread_process_or_port() -> None:
+    before = threads(), len(children())
+    with Cluster(workers=2) as cluster:
+        assert cluster.client.submit("Fibonacci", 15).result(20) == 610
+        assert len(children()) >= 2
+        address = cluster.address
+    assert (threads(), len(children())) == before
+    port = int(address.rpartition(":")[2])
+    again = Master(port=port)
+    again.start()
+    again.stop()
+
+
+def test_starting_and_stopping_may_be_repeated() -> None:
+    cluster = Cluster(workers=1)
+    for _ in range(2):
+        cluster.start()
+        assert cluster.start() is cluster
+        assert cluster.client.submit("Echo", "again").result(20) == "again"
+        assert cluster.stop() == []
+        assert cluster.stop() == []
+    assert repr(cluster) == "<Cluster threads, stopped>"
+
+
+def test_all_parts_answer_at_their_addresses(cluster: Cluster) -> None:
+    cluster.client.submit("Echo", 1).result(20)
+    assert requests.get(f"{cluster.dashboard_url}/healthz", timeout=5).status_code == 200
+    assert eventually(lambda: "nucleus_worker_up" in requests.get(cluster.scrape_url).text)
+    assert eventually(lambda: 'nucleus_jobs{status="completed"}' in metrics(cluster))
+
+
+def metrics(cluster: Cluster) -> str:
+    return requests.get(cluster.scrape_url, timeout=5).text
+
+
+def test_the_job_of_a_crashed_worker_is_done_by_another(cluster: Cluster) -> None:
+    jobs = cluster.client.submit_many("Sleep", [SLOW] * 2)
+    jobs[1].acknowledged()
+    cluster.kill(cluster.workers[0])
+    assert [job.result(30) for job in jobs] == [SLOW] * 2
+    assert cluster.stats().requeued == {"worker_lost": 1}
+    assert len(cluster.workers) == 1
+
+
+def test_a_partitioned_worker_keeps_its_job_when_it_heals_in_time(cluster: Cluster) -> None:
+    jobs = cluster.client.submit_many("Sleep", [SLOW] * 2)
+    jobs[1].acknowledged()
+    name = cluster.workers[0]
+    cluster.kill(name, "partition")
+    other = next(job for job in jobs if cluster.client.job(job.id).worker != name)
+    assert other.result(20) == SLOW
+    cluster.heal(name)
+    assert [job.result(20) for job in jobs] == [SLOW] * 2
+    assert cluster.stats().requeued == {}
+
+
+def test_a_worker_can_be_added(cluster: Cluster) -> None:
+    name = cluster.add_worker()
+    assert name in cluster.workers
+    assert any(worker.name == name for worker in cluster.client.workers())
+    with pytest.raises(InvalidArgument, match="is taken"):
+        cluster.add_worker(name)
+
+
+def test_faults_name_what_is_allowed(cluster: Cluster) -> None:
+    with pytest.raises(InvalidArgument, match="worker: 'nobody' is not allowed; one of worker-1"):
+        cluster.kill("nobody")
+    with pytest.raises(InvalidArgument, match="how: 'tickle' is not allowed; one of crash, pause"):
+        cluster.kill("worker-1", "tickle")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(FailedPrecondition, match="is running"):
+        cluster.restart_part("master")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "fibers"}, "mode: 'fibers' is not allowed; one of threads, processes"),
+        ({"ports": "all"}, "ports: 'all' is not allowed"),
+        ({"executor": "gpu"}, "executor: 'gpu' is not allowed; one of process, thread"),
+        ({"workers": -1}, "workers: -1 is not allowed; 0 to 1000"),
+    ],
+)
+def test_bad_settings_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        Cluster(**options)  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_cluster_that_cannot_start_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = threads()
+    first = Cluster(workers=1, name="first").start()
+    monkeypatch.setattr(
+        "nucleus.cluster.cluster.choose_ports", lambda *, standard: first._ports
+    )
+    with pytest.raises(PortTaken, match="is taken; stop the other program"):
+        Cluster(workers=1, name="second").start()
+    first.stop()
+    assert threads() == before
+
+
+def test_the_names_of_jobs_that_cannot_be_stopped_are_returned() -> None:
+    cluster = Cluster(workers=1, executor="thread").start()
+    cluster.client.submit("Sleep", 2).acknowledged()
+    assert eventually(lambda: cluster.client.workers()[0].held == 1)
+    eventually(lambda: cluster.client.page("RUNNING")[0])
+    assert eventually(lambda: any("job-thread" in name for name in threads()))
+    names = cluster.stop()
+    assert [name.partition(": ")[2] for name in names] == ["Sleep"]
