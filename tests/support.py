@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import pytest
 import requests
+
+from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
+from nucleus.services.master import Master
+from nucleus.services.worker import Worker
 
 T = TypeVar("T")
 
@@ -108,3 +114,68 @@ def _prometheus_command(
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
     ]
+
+
+# ---- the services ---------------------------------------------------------------------
+
+
+@contextmanager
+def running_master(store: str = "memory", port: int = 0, **options: Any) -> Iterator[Master]:
+    """Run a master in this process, on a free port unless one is given."""
+    master = Master(port=port, store=store, **options)
+    master.start()
+    try:
+        yield master
+    finally:
+        master.stop()
+
+
+@contextmanager
+def running_worker(master: str, name: str = "w1", **options: Any) -> Iterator[Worker]:
+    """Run a worker in this process; its jobs run in threads unless an executor is given."""
+    worker = Worker(master, name=name, **{"executor": "thread", **options})
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+@contextmanager
+def open_stub(address: str) -> Iterator[JobQueueServiceStub]:
+    """Open a plain, blocking gRPC stub with the default limits, as any stock tool has."""
+    with grpc.insecure_channel(address) as channel:
+        yield JobQueueServiceStub(channel)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """How a call was refused."""
+
+    code: str  # such as INVALID_ARGUMENT
+    message: str
+    reason: str  # such as STALE_LEASE, "" without one
+
+
+def refused(call: Callable[[], object]) -> Refused:
+    """Make a call that must be refused, and return how it was."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error: Any = caught.value
+    metadata = dict(error.trailing_metadata() or ())
+    return Refused(error.code().name, error.details(), metadata.get("nucleus-reason", ""))
+
+
+def service_threads() -> list[str]:
+    """Return the names of the threads that services have started and not ended."""
+    ours = ("nucleus", "job-thread", "metrics")
+    return [t.name for t in threading.enumerate() if t.name.startswith(ours)]
+
+
+def wait_for_output(process: "subprocess.Popen[str]", expected: str) -> str:
+    """Return the first line of a child's output that holds ``expected``; fail if it ends."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if expected in line:
+            return line.strip()
+    raise AssertionError(f"the child ended without {expected!r}")

@@ -58,8 +58,8 @@ def test_starting_and_stopping_may_be_repeated() -> None:
 def test_all_parts_answer_at_their_addresses(cluster: Cluster) -> None:
     cluster.client.submit("Echo", 1).result(20)
     assert requests.get(f"{cluster.dashboard_url}/healthz", timeout=5).status_code == 200
-    assert eventually(lambda: "nucleus_worker_up" in requests.get(cluster.scrape_url).text)
-    assert eventually(lambda: 'nucleus_jobs{status="completed"}' in metrics(cluster))
+    assert eventually(lambda: "nucleus_worker_up" in metrics(cluster))
+    assert eventually(lambda: 'job="nucleus_master",status="completed"} 1' in metrics(cluster))
 
 
 def metrics(cluster: Cluster) -> str:
@@ -123,9 +123,7 @@ def test_a_cluster_that_cannot_start_leaves_nothing_behind(
 ) -> None:
     before = threads()
     first = Cluster(workers=1, name="first").start()
-    monkeypatch.setattr(
-        "nucleus.cluster.cluster.choose_ports", lambda *, standard: first._ports
-    )
+    monkeypatch.setattr("nucleus.cluster.cluster.choose_ports", lambda *, standard: first._ports)
     with pytest.raises(PortTaken, match="is taken; stop the other program"):
         Cluster(workers=1, name="second").start()
     first.stop()

@@ -24,7 +24,9 @@ print(json.dumps({
 
 def run(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
     """Execute cells in one kernel; the last one tells what is left behind."""
-    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell(LEFT_BEHIND)])
+    notebook: nbformat.NotebookNode = nbformat.v4.new_notebook(
+        cells=[*cells, nbformat.v4.new_code_cell(LEFT_BEHIND)]
+    )
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()

@@ -33,10 +33,13 @@ def lab(notebooks: Path | None, arguments: tuple[str, ...]) -> None:
     folder = notebooks or find_notebooks()
     if not folder.is_dir():
         raise InvalidArgument(f"notebooks: {folder} is not a folder")
-    first = folder / FIRST
-    opened = first if first.is_file() else folder
-    command = [sys.executable, "-m", "jupyterlab", *arguments, str(opened)]
+    command = [sys.executable, "-m", "jupyterlab", *_opening(folder), *arguments, str(folder)]
     os.execv(sys.executable, command)  # JupyterLab takes this process's place, and its Ctrl-C
+
+
+def _opening(folder: Path) -> list[str]:
+    """Return the option that opens the first lesson, if it is there."""
+    return [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).is_file() else []
 
 
 def find_notebooks() -> Path:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nucleus.client import JobView, WorkerView
 
 PIPE_WIDTH = 160  # columns, where there is no terminal that has a width
+FLEXIBLE = ("type", "payload", "worker", "result")  # columns of jobs
 SHORT = 60  # characters of a payload or result in a table
 
 STYLES = {
@@ -38,7 +39,7 @@ def console(*, stderr: bool = False) -> Console:
     """Return the console to print to; it knows the terminal's width and colours."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    return Console(file=stream, width=width, highlight=False)
 
 
 def print_json(value: Any) -> None:
@@ -46,34 +47,37 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
-    """An empty table; ``right`` names columns of numbers, ``whole`` those never cut short."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+def table(*columns: str, right: Iterable[str] = (), flexible: Iterable[str] = ()) -> Table:
+    """An empty table of one line to a row.
+
+    ``right`` names the columns of numbers, ``flexible`` those cut short on a narrow terminal.
+    """
+    made = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in columns:
-        made.add_column(
-            name,
-            justify="right" if name in right else "left",
-            no_wrap=True,
-            overflow="fold" if name in whole else "ellipsis",
-            min_width=None if name not in whole else len(name),
-        )
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        made.add_column(_line(name), justify=justify, no_wrap=name not in flexible)
     return made
+
+
+def _line(text: str, style: str = "") -> Text:
+    """Text that is cut short rather than wrapped."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def styled(word: str) -> Text:
     """A status in its colour."""
-    return Text(word, STYLES.get(word, ""))
+    return _line(word, STYLES.get(word, ""))
 
 
 def plain(value: object) -> Text:
     """Text as it is, on one line."""
-    return Text(" ".join(str(value).split()))
+    return _line(" ".join(str(value).split()))
 
 
 def short_json(value: Any) -> Text:
     """A JSON value on one line, cut short if need be."""
     text = json.dumps(value, ensure_ascii=False)
-    return Text(text if len(text) <= SHORT else text[: SHORT - 1] + "…")
+    return _line(text if len(text) <= SHORT else text[: SHORT - 1] + "…")
 
 
 def duration(seconds: float) -> str:
@@ -88,6 +92,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def age(seconds: float) -> str:
+    """How long ago, for ages that are compared with one another."""
+    return f"{seconds:.1f} s" if seconds < 59.95 else duration(seconds)
+
+
 def took(job: "JobView") -> str:
     """How long the last attempt took, from its lease to the job's end."""
     if job.started_at is None or job.finished_at is None:
@@ -97,8 +106,8 @@ def took(job: "JobView") -> str:
 
 def jobs_table(jobs: Iterable["JobView"]) -> Table:
     """Jobs, one to a row."""
-    columns = ("job", "type", "payload", "status", "tries", "worker", "took", "result")
-    made = table(*columns, right=("tries", "took"), whole=("job", "status"))
+    columns = ("job", "type", "payload", "status", "try", "worker", "took", "result")
+    made = table(*columns, right=("try", "took"), flexible=FLEXIBLE)
     for job in jobs:
         made.add_row(
             job.id,

@@ -130,20 +130,14 @@ def _print_ids(ids: list[str], as_json: bool) -> None:
 
 
 def _await_all(handles: list["JobHandle"], *, bar: bool) -> None:
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-    ended = as_completed(handles)
-    shown = track(
-        ended,
-        "waiting",
-        total=len(handles),
-        console=console(stderr=True),
-        transient=True,
-        disable=not bar,
-    )
+    columns = ("waiting", BarColumn(), MofNCompleteColumn(), "jobs", TimeElapsedColumn())
+    screen = console(stderr=True)
     try:
-        for _ in shown:
-            pass
+        with Progress(*columns, console=screen, transient=True, disable=not bar) as progress:
+            for _ in progress.track(as_completed(handles), total=len(handles)):
+                pass
     except KeyboardInterrupt:
         click.echo("the jobs go on without you; see: nucleus jobs", err=True)
         raise

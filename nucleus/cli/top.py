@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nucleus.cli.options import connect, json_option, master_option
-from nucleus.cli.output import STYLES, console, duration, plain, print_json, styled, table
+from nucleus.cli.output import STYLES, age, console, duration, plain, print_json, styled, table
 from nucleus.core.errors import Unavailable
 from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.limits import Limits
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nucleus.client import Client, Stats, WorkerView
 
 WINDOW = 5.0  # seconds that the throughput is averaged over
+GAP = "  ·  "
 BAR = 16  # columns
 WORKER_TIMEOUT = Limits().worker_timeout  # seconds; what a heartbeat's age is compared with
 ENDED = tuple(status.name for status in TERMINAL)
@@ -140,13 +141,14 @@ def _counts(stats: "Stats") -> Table:
 
 
 def _facts(stats: "Stats", rate: float | None) -> Text:
-    facts = [f"{stats.submitted:,} submitted"]
+    flow = [f"{stats.submitted:,} submitted", f"oldest waits {age(stats.oldest_queued_age)}"]
     if rate is not None:
-        facts.append(f"{rate:,.1f} jobs/s")
-    facts.append(f"oldest waits {duration(stats.oldest_queued_age)}")
-    facts.append(f"re-queued {_by_reason(stats.requeued)}")
-    facts.append(f"late results refused {_by_reason(stats.rejected)}")
-    return Text("  ·  ".join(facts))
+        flow.append(f"{rate:,.1f} jobs/s")
+    trouble = [
+        f"re-queued {_by_reason(stats.requeued)}",
+        f"late results refused {_by_reason(stats.rejected)}",
+    ]
+    return Text("\n".join(GAP.join(line) for line in (flow, trouble)))
 
 
 def _by_reason(counts: dict[str, int]) -> str:
@@ -167,8 +169,10 @@ def _workers(stats: "Stats") -> RenderableType:
 
 
 def _worker(worker: "WorkerView") -> list[RenderableType]:
-    age = worker.heartbeat_age
-    late = "green" if age < WORKER_TIMEOUT / 2 else "yellow" if age < WORKER_TIMEOUT else "red"
+    silent = worker.heartbeat_age
+    late = (
+        "green" if silent < WORKER_TIMEOUT / 2 else "yellow" if silent < WORKER_TIMEOUT else "red"
+    )
     here = worker.state == "alive"
     return [
         plain(worker.name),
@@ -176,8 +180,8 @@ def _worker(worker: "WorkerView") -> list[RenderableType]:
         f"{worker.running}/{worker.slots}",
         _bar(worker.running, worker.slots, "cyan") if here else "",
         str(worker.held),
-        f"{age:.1f} s" if here else f"{duration(age)} ago",
-        _bar(age, WORKER_TIMEOUT, late) if here else "",
+        age(silent),
+        _bar(silent, WORKER_TIMEOUT, late) if here else "",
     ]
 
 

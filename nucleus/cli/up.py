@@ -1,5 +1,6 @@
 """``nucleus up``: a whole cluster as one service, that the same runner runs as every part."""
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -110,11 +111,8 @@ class Everything:
         return self._as_object() if self._as_json else self._as_table()
 
     def _as_object(self) -> str:
-        import json
-
-        return json.dumps(
-            {**self.addresses(), "store": self._store, "pids": self._cluster.pids}, indent=2
-        )
+        about = {"store": self._store, "pids": self._cluster.pids}
+        return json.dumps({**self.addresses(), **about})
 
     def _as_table(self) -> str:
         where = self.addresses()
@@ -125,7 +123,7 @@ class Everything:
             ("", where["scrape"], "for Prometheus"),
             ("workers", ", ".join(self._cluster.workers) or "none", ""),
         )
-        made = table("part", "address", "", "process", whole=("part", "address"))
+        made = table("part", "address", "", "process", flexible=("",))
         pids = self._cluster.pids
         for part, address, what in rows:
             made.add_row(part, address, what, str(pids.get(part, "")))

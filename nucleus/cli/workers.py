@@ -4,8 +4,8 @@ import click
 
 from nucleus.cli.options import connect, json_option, master_option
 from nucleus.cli.output import (
+    age,
     console,
-    duration,
     plain,
     print_json,
     styled,
@@ -31,8 +31,10 @@ def workers(master: str, as_json: bool) -> None:
     if as_json:
         print_json([worker_as_json(worker) for worker in known])
         return
-    numbers = ("slots", "running", "held", "heartbeat")
-    made = table("worker", "state", *numbers, "job types", right=numbers, whole=("worker", "state"))
+    numbers = ("slots", "running", "held", "heartbeat age")
+    made = table(
+        "worker", "state", *numbers, "job types", right=numbers, flexible=("worker", "job types")
+    )
     for worker in known:
         made.add_row(
             plain(worker.name),
@@ -40,7 +42,7 @@ def workers(master: str, as_json: bool) -> None:
             str(worker.slots),
             str(worker.running),
             str(worker.held),
-            f"{duration(worker.heartbeat_age)} ago",
+            age(worker.heartbeat_age),
             plain(", ".join(worker.job_types)),
         )
     if known:

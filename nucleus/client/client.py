@@ -1,11 +1,13 @@
 """The client: how notebooks, the dashboard, the command line and tests use a master."""
 
+import asyncio
 import atexit
 import json
 import secrets
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -83,16 +85,10 @@ class Client:
         seconds. Raises ``InvalidArgument`` for what can be seen to be wrong from here; what
         only the master can refuse arrives on the handle.
         """
-        spec = JobSpec(
-            job_type,
-            self._payload(job_type, payload),
-            priority,
-            delay,
-            max_attempts,
-            timeout,
-            idempotency_key or "",
-        )
+        key = "" if idempotency_key is None else idempotency_key
+        spec = JobSpec(job_type, "null", priority, delay, max_attempts, timeout, key)
         _check_options(spec)
+        spec = replace(spec, payload=self._payload(job_type, payload))
         handle = JobHandle(job_type, payload, self._cancel_handle, self._tracker.told)
         self._check_open()
         self._tracker.submit(spec, handle)
@@ -198,7 +194,7 @@ class Client:
     def watch(
         self, from_seq: int = 0, *, kinds: Iterable[str] = (), heartbeats: bool = False
     ) -> Iterator[Event]:
-        """Yield events as they are committed, for ever; of all clients' jobs.
+        """Yield events as they are committed, until the client is closed; of all clients' jobs.
 
         ``from_seq`` 0 is from now on, 1 from the beginning of the history. A lost connection
         is taken up again where it broke.
@@ -208,17 +204,18 @@ class Client:
         )
 
     def _watch(self, request: pb.WatchEventsRequest) -> Iterator[Event]:
-        while True:
+        while not self._closed:
             stream = self._loop.run(self._open_watch(request))
             try:
-                while batch := self._loop.run(_read(stream)):
+                while not self._closed and (batch := self._loop.run(_read(stream))):
                     for message in batch.events:
                         event = convert.event_from_message(message)
                         if event is not None:
                             yield event
                     request.from_seq = batch.next_seq
             finally:
-                self._loop.call(stream.cancel)
+                if not self._closed:
+                    self._loop.call(stream.cancel)
 
     async def _open_watch(
         self, request: pb.WatchEventsRequest
@@ -289,6 +286,8 @@ async def _read(
 ) -> pb.EventBatch | None:
     try:
         batch = await stream.read()
+    except asyncio.CancelledError:
+        return None  # the client is being closed
     except grpc.aio.AioRpcError as error:
         if error.code() in PASSING:
             return None
@@ -305,6 +304,9 @@ def _check_options(spec: JobSpec) -> None:
     ):
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InvalidArgument(invalid(name, value, f"of the type {kind.__name__}").message)
+    for name, text in (("job_type", spec.job_type), ("idempotency_key", spec.key)):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidArgument(invalid(name, text, "Unicode text, no half pairs").message)
     for name, seconds in (("delay", spec.delay), ("timeout", spec.timeout or 0.0)):
         if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             raise InvalidArgument(invalid(name, seconds, "a number of seconds").message)

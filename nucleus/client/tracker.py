@@ -27,7 +27,7 @@ from nucleus.core.client_session import (
     News,
     Refused,
 )
-from nucleus.core.errors import JobFailed, LedgerLost
+from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, Unavailable
 from nucleus.core.job import JobSpec
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Reason, Refusal
@@ -57,6 +57,7 @@ class Tracker:
         self._room = threading.Condition()  # guards the session and the handles
         self.told = threading.Condition()  # notified when handles have learned something
         self._woken = False  # the sender knows that there is something to send
+        self._closed = False
         self._news: queue.SimpleQueue[list[News] | None] = queue.SimpleQueue()
         self._callbacks = threading.Thread(
             target=self._tell, name=f"nucleus-callbacks-{client_id[:6]}", daemon=True
@@ -68,6 +69,7 @@ class Tracker:
         """Begin the duties; called on the loop."""
         self._to_send = asyncio.Event()
         self._watching = asyncio.Event()  # what is acknowledged from now on is not missed
+        self._missed = True  # events, perhaps: what is open has to be looked up
         for duty in (self._send_for_ever(), self._watch_for_ever(), self._follow_for_ever()):
             self._tasks.append(asyncio.create_task(_guard(duty)))
 
@@ -76,9 +78,13 @@ class Tracker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()  # with them go frames that hold on to calls
 
     def close(self) -> None:
         """End the callback thread, after what it still has to tell."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
         self._news.put(None)
         del self._connection  # else gRPC keeps a thread for it
         if threading.current_thread() is not self._callbacks:
@@ -89,8 +95,9 @@ class Tracker:
     def submit(self, spec: JobSpec, handle: JobHandle) -> None:
         """Take in a submit; waits while too many are unacknowledged (back-pressure)."""
         with self._room:
-            while self._session.full:
-                self._room.wait()
+            self._room.wait_for(lambda: self._closed or not self._session.full)
+            if self._closed:
+                raise FailedPrecondition("the client was closed; nothing was submitted")
             handle.client_seq = self._session.submit(spec)
             self._handles[handle.client_seq] = handle
             if self._woken:
@@ -111,7 +118,10 @@ class Tracker:
             if not self._session.withdraw(handle.client_seq):
                 return False
             del self._handles[handle.client_seq]
+            self._room.notify_all()
         handle.set_cancelled()
+        with self.told:
+            self.told.notify_all()
         return True
 
     def flush(self, timeout: float | None) -> int:
@@ -191,20 +201,21 @@ class Tracker:
             with self._room:
                 lost = self._session.next_seq != 0
                 self._session.next_seq = 0
+            self._missed = True
             return lost
         return False
 
     async def _watch(self) -> None:
-        from_seq = self._session.next_seq
         request = pb.WatchEventsRequest(
-            from_seq=from_seq, client_id=self._session.client_id, kinds=ENDS
+            from_seq=self._session.next_seq, client_id=self._session.client_id, kinds=ENDS
         )
         call = self._connection.stub.WatchEvents(request)
         try:
             batch = await asyncio.wait_for(call.read(), CALL_TIMEOUT)
-            if from_seq == 0 and isinstance(batch, pb.EventBatch):
+            if self._missed and isinstance(batch, pb.EventBatch):
                 self._take(batch)
                 await self._look_up(self._session.lookup())
+                self._missed = False
                 self._watching.set()
             while isinstance(batch, pb.EventBatch):
                 self._take(batch)
@@ -262,6 +273,17 @@ class Tracker:
                     logger.exception("a handle could not be told what became of its job")
             with self.told:
                 self.told.notify_all()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nobody follows the open jobs any more, so nobody may wait for them."""
+        with self._room:
+            handles = list(self._handles.values())
+        for handle in handles:
+            message = "the client was closed before the job ended; the job may go on"
+            handle.set_exception(Unavailable(message))
+        with self.told:
+            self.told.notify_all()
 
     def _tell_one(self, item: News) -> None:
         if isinstance(item, Acknowledged):

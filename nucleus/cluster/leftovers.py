@@ -110,8 +110,7 @@ def end(runs: Iterable[Run], *, all: bool = False) -> dict[str, list[str]]:
 
 def folder() -> Path:
     """Return the folder of records, made if need be. Raises ``NucleusError``."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    path = Path(base, f"nucleus-{os.getuid()}")
+    path = _base() / f"nucleus-{os.getuid()}"
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         about = path.lstat()
@@ -121,6 +120,12 @@ def folder() -> Path:
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
         raise NucleusError(f"{path} is not a folder of this user alone; remove it")
     return path
+
+
+def _base() -> Path:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    usable = runtime and os.access(runtime, os.W_OK | os.X_OK)
+    return Path(runtime if usable else tempfile.gettempdir())
 
 
 def _file(name: str) -> Path:

@@ -6,18 +6,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_ITEMS = 1_000
-MAX_CHARACTERS = 2_000_000  # of text in one message, a single item may exceed it
+MAX_SIZE = 2_000_000  # bytes of items in one message; a single item may exceed it
 
 
 def chunks(
-    items: Sequence[T], characters: Callable[[T], int], max_items: int = MAX_ITEMS
+    items: Sequence[T], bytes_of: Callable[[T], int], max_items: int = MAX_ITEMS
 ) -> Iterator[list[T]]:
     """Yield ``items`` in order, in lists of bounded length and size; none is empty."""
     chunk: list[T] = []
     size = 0
     for item in items:
-        weight = characters(item)
-        if chunk and (len(chunk) == max_items or size + weight > MAX_CHARACTERS):
+        weight = bytes_of(item)
+        if chunk and (len(chunk) == max_items or size + weight > MAX_SIZE):
             yield chunk
             chunk, size = [], 0
         chunk.append(item)

@@ -29,6 +29,7 @@ APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not 
 SCHEMA_VERSION = 1
 KEY_AGE = 3600.0  # seconds: how far back clients' own keys are handed to a new ledger
 
+_MAGIC = b"SQLite format 3\0"
 _JOB_COLUMNS = ", ".join(JOB_FIELDS)
 _SCHEMA = f"""
 CREATE TABLE ledger (
@@ -293,6 +294,9 @@ def _check_file(path: Path) -> None:
         raise StoreRefused(f"store: {path} is read-only; a master must be able to write to it")
     if path.stat().st_size == 0:
         return
+    with open(path, "rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise StoreRefused(f"store: {path} is not a database")
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -312,23 +316,31 @@ def _lock(path: Path, take_over: bool) -> TextIO:
     lock_path = path.with_name(path.name + ".lock")
     try:
         handle = open(lock_path, "a+")  # noqa: SIM115 - held open for the life of the store
-    except OSError as error:
-        raise StoreRefused(f"store: {path} cannot be locked: {error}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.seek(0)
-        holder = handle.read().strip() or "unknown"
-        handle.close()
-        if take_over:
+        holder = _hold(handle)
+        if holder and take_over:
+            handle.close()
             lock_path.unlink(missing_ok=True)  # its holder keeps a file that has no name
             return _lock(path, take_over=False)
+    except OSError as error:
+        raise StoreRefused(f"store: {path} cannot be locked: {error}") from None
+    if holder:
+        handle.close()
         message = f"store: {path} is in use by the master with process id {holder}"
-        raise StoreRefused(f"{message}; stop it, or start with --take-over") from None
+        raise StoreRefused(f"{message}; stop it, or start with --take-over")
+    return handle
+
+
+def _hold(handle: TextIO) -> str:
+    """Lock the file and write who holds it; return the holder if that is somebody else."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        return handle.read().strip() or "unknown"
     handle.truncate(0)
     handle.write(str(os.getpid()))
     handle.flush()
-    return handle
+    return ""
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

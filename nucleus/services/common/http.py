@@ -21,7 +21,8 @@ from wsgiref.types import WSGIApplication
 
 from flask import Flask, Response
 from waitress import create_server, wasyncore
-from waitress.task import ThreadedTaskDispatcher
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from werkzeug.exceptions import HTTPException
 
 from nucleus.core.errors import InvalidArgument, PortTaken
@@ -119,6 +120,24 @@ def _refusal(reason: Exception, host: str, port: int, port_option: str) -> Excep
     )
 
 
+class _JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
+    """Refuses in our words what never reaches the app: bad HTTP, far too long bodies."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        answer = json_error(error.code, f"{error.reason}: {error.body}")
+        self.status = answer.status
+        self.response_headers.extend(answer.headers.to_wsgi_list())
+        self.set_close_on_finish()
+        body = answer.get_data()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    error_task_class = _JsonErrorTask
+
+
 class _Running:
     """A server between start and stop; it owns the socket map, the loop and the workers."""
 
@@ -143,6 +162,7 @@ class _Running:
             max_request_body_size=BODY_LIMIT,
             log_socket_errors=False,
         )
+        self._server.channel_class = _Channel
         self._loop = threading.Thread(target=self._serve, name=f"{name}-http", daemon=True)
         self._loop.start()
 

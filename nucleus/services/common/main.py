@@ -155,12 +155,12 @@ def run_service(
     part: str,
     log_level: str = "info",
     lifeline: int | None = None,
-    terminate: Callable[[S], object] | None = None,
+    stop: Callable[[S, Cause], object] = lambda service, cause: service.stop(),
 ) -> Exit:
     """Run the service that ``make`` returns until there is a reason to end; return the exit code.
 
-    ``make`` may hand ``Ending.give_up`` to the service. ``terminate`` takes the place of
-    ``stop`` on SIGTERM, for a service that would rather finish something first.
+    ``make`` may hand ``Ending.give_up`` to the service. ``stop`` is for a service that stops in
+    different ways for different reasons.
     """
     start_logging(part, log_level)
     ending = Ending()
@@ -176,10 +176,7 @@ def run_service(
             complain(NucleusError(f"{part} stops: {reason}"))
         else:
             logger.info("stopping: %s", reason)
-        patient = terminate is not None and cause is Cause.TERMINATED
-        still_running = terminate(service) if terminate and patient else service.stop()
-        if still_running:
-            logger.warning("these jobs could not be stopped: %s", still_running)
+        stop(service, cause)
         return _EXIT_OF[cause]
 
 

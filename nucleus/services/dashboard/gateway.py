@@ -1,7 +1,7 @@
 """The way from a request to the master: a client that no request waits on for long.
 
-- Each method asks the master and answers within about ``PATIENCE``, or raises
-  ``Unavailable``, whose ``definite`` says whether it is certain that nothing happened.
+- Each method asks the master and answers within its patience, or raises ``Unavailable``, whose
+  ``definite`` says whether it is certain that nothing happened.
 - While the master is missing only a few requests wait for it (``Turnstile``); the others are
   refused at once, so that a crowd cannot occupy every thread of the server.
 - A submit that was given up on without being certain is sent again by the client until the
@@ -70,9 +70,10 @@ class Turnstile:
 class Gateway:
     """What the dashboard asks of the master at ``HOST:PORT``. Safe to use from many threads."""
 
-    def __init__(self, master: str, registry: Registry) -> None:
+    def __init__(self, master: str, registry: Registry, patience: float = PATIENCE) -> None:
         self.master = master
-        self._client = Client(master, registry=registry, patience=PATIENCE)
+        self._client = Client(master, registry=registry, patience=patience)
+        self._patience = patience
         self._turnstile = Turnstile(WAITING_LIMIT)
         self._unanswered: set[JobHandle] = set()  # given up on, and perhaps taken in
 
@@ -86,7 +87,7 @@ class Gateway:
     def submit(self, job_type: str, payload: Any, **options: Any) -> str:
         """Submit a job with the options of ``Client.submit``; return its id once durable."""
         with self._turnstile.turn():
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + self._patience
             self._await_earlier(deadline)
             handle = self._client.submit(job_type, payload, **options)
             try:
@@ -111,7 +112,7 @@ class Gateway:
         return self._no_answer(definite=certain)
 
     def _no_answer(self, *, definite: bool) -> Unavailable:
-        message = f"no answer from the master at {self.master} within {PATIENCE:.0f} s"
+        message = f"no answer from the master at {self.master} within {self._patience:g} s"
         return Unavailable(message, definite=definite)
 
     def job(self, job_id: str) -> JobView:
@@ -175,4 +176,4 @@ class Gateway:
 
     def glance(self) -> Stats:
         """The cluster in numbers, or ``Unavailable`` after a second."""
-        return self._client.stats(GLANCE)
+        return self._client.stats(min(GLANCE, self._patience))

@@ -104,7 +104,7 @@ def _submit_job() -> Schema:
     operation["requestBody"] = {"required": True, "content": _content(_ref("SubmitRequest"))}
     operation["responses"]["200"]["links"] = {
         name: {"operationId": name, "parameters": {"job_id": "$response.body#/job_id"}}
-        for name in ("get_job", "cancel_job", "retry_job")
+        for name in ("get_job", "retry_job")
     }
     return operation
 

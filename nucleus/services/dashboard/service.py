@@ -3,7 +3,7 @@
 from nucleus.jobs import Registry, default_registry
 from nucleus.services.common.http import HttpServer
 from nucleus.services.dashboard.app import dashboard_app
-from nucleus.services.dashboard.gateway import Gateway
+from nucleus.services.dashboard.gateway import PATIENCE, Gateway
 
 THREADS = 32
 """Requests answered at once. Each waits for the master, mostly, and a commit takes in many."""
@@ -13,8 +13,8 @@ class Dashboard:
     """Turns HTTP into calls to the master at ``HOST:PORT``.
 
     ``port`` 0 takes a free one; after ``start`` it is the real one. A missing master is not
-    waited for: until it answers, requests are answered with 503. ``registry`` holds the job
-    types whose payloads are checked and described here.
+    waited for: until it answers, a request is answered with 503 after ``patience`` seconds.
+    ``registry`` holds the job types whose payloads are checked and described here.
     """
 
     def __init__(
@@ -24,11 +24,13 @@ class Dashboard:
         *,
         master: str = "127.0.0.1:50051",
         registry: Registry | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.host = host
         self.port = port
         self.master = master
         self._registry = registry or default_registry()
+        self._patience = patience
         self._running: tuple[HttpServer, Gateway] | None = None
 
     @property
@@ -41,7 +43,7 @@ class Dashboard:
         """Serve. Raises ``PortTaken`` naming the port and what to do."""
         if self._running is not None:
             return
-        gateway = Gateway(self.master, self._registry)
+        gateway = Gateway(self.master, self._registry, self._patience)
         app = dashboard_app(gateway, self._registry)
         server = HttpServer(app, self.host, self.port, name="dashboard", threads=THREADS)
         try:
@@ -55,7 +57,7 @@ class Dashboard:
     def stop(self) -> None:
         """Free the port, end every request, drop the connection. Idempotent.
 
-        A request that waits for a missing master right now delays it, by 3 s at most.
+        A request that waits for a missing master right now delays it, by ``patience`` at most.
         """
         running, self._running = self._running, None
         if running is not None:

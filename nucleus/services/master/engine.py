@@ -9,8 +9,8 @@ order in which things are carried out.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from nucleus.core.clock import Clock
 from nucleus.core.errors import CommitFailed, Fenced, NucleusError
@@ -72,9 +72,7 @@ class Engine:
         """Load the ledger and serve."""
         await self._load()
         duties = (self._commit_for_ever(), self._tick_for_ever())
-        self._tasks = [asyncio.create_task(duty) for duty in duties]
-        for task in self._tasks:
-            task.add_done_callback(self._check_duty)
+        self._tasks = [asyncio.create_task(self._guard(duty)) for duty in duties]
 
     async def run(self, command: Callable[[Ledger, float], T]) -> T:
         """Run ``command`` on the ledger now; return its answer once it is committed.
@@ -103,9 +101,7 @@ class Engine:
         self.check_serving()
         return await self._off_loop(self._reading, read, self.store)
 
-    async def _off_loop(
-        self, threads: DaemonThreads, function: Callable[P, T], *args: P.args, **_: P.kwargs
-    ) -> T:
+    async def _off_loop(self, threads: DaemonThreads, function: Callable[..., T], *args: Any) -> T:
         """Call ``function``; where a store has a disk, without holding up the loop."""
         if not self.store.on_disk:
             return function(*args)
@@ -155,12 +151,6 @@ class Engine:
         await self._on_serving(True)
 
     async def _commit_for_ever(self) -> None:
-        try:
-            await self._commit_until_fenced()
-        except Fenced as fenced:
-            await self._give_up(fenced)
-
-    async def _commit_until_fenced(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -220,21 +210,25 @@ class Engine:
                 logger.error("the store cannot be loaded, trying again: %s", error)
                 await asyncio.sleep(RELOAD_DELAY)
 
-    async def _give_up(self, fenced: Fenced) -> None:
-        logger.error("this master was replaced and stops: %s", fenced)
+    async def _guard(self, duty: Coroutine[Any, Any, None]) -> None:
+        """Stop serving when a duty ends: callers would wait for its answers for ever."""
+        try:
+            await duty
+        except Fenced as fenced:
+            logger.error("this master was replaced and stops: %s", fenced)
+            await self._give_up(str(fenced))
+        except Exception as error:
+            logger.exception("a bug ended the master")
+            await self._give_up(f"{type(error).__name__}: {error}")
+
+    async def _give_up(self, reason: str) -> None:
         self._serving = False
         await self._on_serving(False)
         self.streams.close_all()
         self.watchers.close_all()
         for abandoned in self.outbox.abandon(commit_issued=False):
-            _fail(abandoned.effect, NotServing(str(fenced)))
-        self._on_fenced(str(fenced))
-
-    def _check_duty(self, task: "asyncio.Task[None]") -> None:
-        """A duty that ends by a bug would leave callers waiting for ever: stop instead."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a bug ended the master", exc_info=error)
-            self._give_up(Fenced(f"{type(error).__name__}: {error}"))
+            _fail(abandoned.effect, NotServing(reason))
+        self._on_fenced(reason)
 
     # ---- the passing of time ----------------------------------------------------------
 

@@ -12,7 +12,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import generate_latest
 
-from nucleus.core.errors import PortTaken
+from nucleus.core.errors import NucleusError, PortTaken
 from nucleus.core.limits import Limits
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import job_queue_pb2, loop
@@ -107,10 +107,11 @@ class Master:
         )
         try:
             self._bind()
-        except PortTaken:
-            store.close()
+            await engine.start()
+        except NucleusError:
+            await engine.let_go()
+            del self._server, self._health, self._engine
             raise
-        await engine.start()
         await self._server.start()
 
     def _bind(self) -> None:

@@ -11,7 +11,7 @@ import grpc
 
 from nucleus.core.errors import CommitFailed
 from nucleus.core.events import KINDS, Event
-from nucleus.core.job import job_number
+from nucleus.core.job import job_number, make_job_id
 from nucleus.core.keys import Accepted
 from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
@@ -27,6 +27,7 @@ from nucleus.services.master.engine import Engine, NotServing
 from nucleus.services.master.state import cluster_state
 from nucleus.services.master.streams import WorkerStream
 from nucleus.services.master.watchers import Watcher
+from nucleus.stores import Store
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -49,6 +50,12 @@ class JobQueueService(JobQueueServiceServicer):
         except CommitFailed as failure:
             code = grpc.StatusCode.ABORTED if failure.definite else grpc.StatusCode.UNAVAILABLE
             await context.abort(code, str(failure))
+        except NotServing as reason:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(reason))
+
+    async def _read(self, context: Context, read: Callable[[Store], T]) -> T:
+        try:
+            return await self._engine.read(read)
         except NotServing as reason:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(reason))
 
@@ -106,12 +113,15 @@ class JobQueueService(JobQueueServiceServicer):
         """Open a worker's session, and send it jobs until the stream ends."""
         hello = convert.hello_from_message(request)
         stream = WorkerStream(hello.worker, hello.incarnation, hello.session)
+        opened = False
 
         def open_session(ledger: Ledger, now: float) -> tuple[int, ...] | Refusal:
+            nonlocal opened
             answer = ledger.open_session(hello, now)
             if not isinstance(answer, Refusal):
                 # Before anything is leased in this session, so that nothing is missed.
                 self._engine.streams.attach(stream)
+                opened = True
             return answer
 
         try:
@@ -123,9 +133,10 @@ class JobQueueService(JobQueueServiceServicer):
             async for batch in stream.batches():
                 yield batch
         finally:
-            self._engine.streams.detach(stream)
-            ledger = self._engine.outbox.ledger
-            ledger.close_session(hello.worker, hello.incarnation, hello.session)
+            if opened:  # a refused repeat must not close the session that it repeats
+                self._engine.streams.detach(stream)
+                ledger = self._engine.outbox.ledger
+                ledger.close_session(hello.worker, hello.incarnation, hello.session)
 
     async def SendResult(
         self, request: pb.SendResultRequest, context: Context
@@ -176,7 +187,7 @@ class JobQueueService(JobQueueServiceServicer):
         if request.limit > MAX_PAGE:
             await _refuse(invalid("limit", request.limit, f"0 to {MAX_PAGE}"), context)
         limit = request.limit or DEFAULT_PAGE
-        jobs = await self._engine.read(lambda store: store.page(after, limit, statuses))
+        jobs = await self._read(context, lambda store: store.page(after, limit, statuses))
         page = _that_fits([convert.job_to_message(job) for job in jobs])
         more = len(jobs) == limit or len(page) < len(jobs)
         return pb.GetAllJobsReply(
@@ -194,7 +205,7 @@ class JobQueueService(JobQueueServiceServicer):
 
     async def _after(self, token: str, context: Context) -> int:
         number = job_number(token)
-        if token and (number == 0 or not token.startswith(f"{self._ledger_id}-")):
+        if token and (number == 0 or token != make_job_id(self._ledger_id, number)):
             allowed = "the next_page_token of the page before, or none"
             await _refuse(invalid("page_token", token, allowed), context)
         return number
@@ -205,7 +216,7 @@ class JobQueueService(JobQueueServiceServicer):
         """Jobs by id; what does not fit into one message is left out, to be asked for again."""
         await _limit("job_ids", len(request.job_ids), context)
         ids = list(request.job_ids)
-        found = await self._engine.read(lambda store: [store.find(job_id) for job_id in ids])
+        found = await self._read(context, lambda store: [store.find(job_id) for job_id in ids])
         jobs = _that_fits([convert.job_to_message(job) for job in found if job is not None])
         unknown = [job_id for job_id, job in zip(ids, found, strict=True) if job is None]
         return pb.LookupJobsReply(jobs=jobs, unknown=unknown, ledger_id=self._ledger_id)
@@ -222,15 +233,21 @@ class JobQueueService(JobQueueServiceServicer):
         self, request: pb.WatchEventsRequest, context: Context
     ) -> AsyncIterator[pb.EventBatch]:
         """Events from a number on, as they are committed."""
+        await self._read(context, lambda store: None)  # refuses while nothing happens here
         watcher = await self._watcher(request, context)
         self._engine.watchers.add(watcher, self._engine.now_on())
         try:
-            yield self._event_batch(watcher, [])
+            reached = watcher.position  # everything below has been sent, or did not match
+            yield self._event_batch([], reached)
             async for events in watcher.batches(self._read_history):
-                for batch in chunks([convert.event_to_message(e) for e in events], _characters):
-                    yield self._event_batch(watcher, batch)
+                for batch in chunks([convert.event_to_message(e) for e in events], _size):
+                    # Heartbeats have no place in the order: they lead no further.
+                    reached = max(reached, *(event.seq + 1 for event in batch))
+                    yield self._event_batch(batch, reached)
         except HistoryGone as gone:
             await context.abort(grpc.StatusCode.OUT_OF_RANGE, str(gone))
+        except NotServing as reason:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(reason))
         finally:
             self._engine.watchers.remove(watcher)
 
@@ -257,10 +274,8 @@ class JobQueueService(JobQueueServiceServicer):
             raise HistoryGone(f"from_seq: {from_seq} is too old; the history begins at {first}")
         return events
 
-    def _event_batch(self, watcher: Watcher, events: list[pb.Event]) -> pb.EventBatch:
+    def _event_batch(self, events: list[pb.Event], next_seq: int) -> pb.EventBatch:
         ledger = self._engine.outbox.ledger
-        # Up to its last event a batch is complete; the position may be further on.
-        next_seq = max((e.seq + 1 for e in events), default=watcher.position)
         return pb.EventBatch(
             events=events, next_seq=next_seq, ledger_id=ledger.ledger_id, epoch=ledger.epoch
         )
@@ -283,8 +298,8 @@ async def _limit(field: str, count: int, context: Context) -> None:
 
 
 def _that_fits(jobs: list[pb.Job]) -> list[pb.Job]:
-    return next(chunks(jobs, _characters, MAX_PAGE), [])
+    return next(chunks(jobs, _size, MAX_PAGE), [])
 
 
-def _characters(item: pb.Job | pb.Event) -> int:
-    return len(item.payload) + len(item.result) + len(item.output) + len(item.error)
+def _size(item: pb.Job | pb.Event) -> int:
+    return item.ByteSize()

@@ -36,7 +36,7 @@ class WorkerStream:
             await self._news.wait()
             self._news.clear()
             waiting, self._jobs = self._jobs, []
-            for jobs in chunks(waiting, lambda job: len(job.payload)):
+            for jobs in chunks(waiting, pb.LeasedJob.ByteSize):
                 yield pb.JobBatch(session=self.session, jobs=jobs)
 
 

@@ -1,9 +1,11 @@
 """The command line of a worker."""
 
+import logging
+
 import click
 
 from nucleus.core.checks import MAX_NAME, MAX_SLOTS
-from nucleus.services.common.main import Ending, run_service
+from nucleus.services.common.main import Cause, Ending, run_service
 from nucleus.services.common.options import (
     master_option,
     monitoring_option,
@@ -11,6 +13,8 @@ from nucleus.services.common.options import (
     part_options,
     settings,
 )
+
+logger = logging.getLogger("nucleus.worker")
 
 
 def _check_name(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
@@ -94,11 +98,10 @@ def worker(
             on_replaced=ending.give_up,
         )
 
-    code = run_service(
-        make,
-        part="worker",
-        log_level=log_level,
-        lifeline=lifeline,
-        terminate=lambda service: service.stop(drain),
-    )
+    def stop(service: Worker, cause: Cause) -> None:
+        still_running = service.stop(drain if cause is Cause.TERMINATED else 0.0)
+        if still_running:
+            logger.warning("these jobs could not be stopped: %s", ", ".join(still_running))
+
+    code = run_service(make, part="worker", log_level=log_level, lifeline=lifeline, stop=stop)
     ctx.exit(code)

@@ -37,6 +37,11 @@ class MasterLink:
                 jobs = [convert.assignment_from_message(job) for job in batch.jobs]
                 yield jobs, list(batch.voided)
                 batch = await self._stream.read()
+        except asyncio.CancelledError:
+            # A stream that `break_stream` ended says so in the same way as a task that ends.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
         finally:
             self._stream.cancel()
 

@@ -146,6 +146,7 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()  # with them go frames that hold on to calls
         await self._link.close()
 
     def pause(self) -> None:

@@ -1,0 +1,444 @@
+"""What every store promises (``nucleus/stores/contract.py``), asked of all of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from nucleus.core.errors import Fenced
+from nucleus.core.events import KINDS, Event, JobSubmitted, WorkerHeartbeat
+from nucleus.core.job import Job, make_job_id
+from nucleus.core.ledger import Ledger
+from nucleus.core.lifecycle import Status
+from nucleus.core.outbox import Outbox
+from nucleus.core.refusals import Reason, Refusal
+from nucleus.core.snapshot import Changes, Snapshot, Totals, WorkerRow
+from nucleus.stores import MemoryDisk, MemoryStore, SqliteStore, Store
+from tests.core_support import Queue, Types, accepted
+
+NOW = 1_000_000.0
+
+
+class Medium:
+    """What outlives a store object: a memory disk, or a file. Each ``open`` takes it over."""
+
+    def __init__(self, make: Callable[[], Store]) -> None:
+        self._make = make
+        self._opened: list[Store] = []
+
+    def open(self) -> Store:
+        self._opened.append(self._make())
+        return self._opened[-1]
+
+    def loaded(self) -> tuple[Store, Snapshot]:
+        store = self.open()
+        return store, store.load()
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Medium]:
+    disk = MemoryDisk("abc123")
+    makers: dict[str, Callable[[], Store]] = {
+        "memory": lambda: MemoryStore(disk),
+        "sqlite": lambda: SqliteStore(tmp_path / "ledger.db", take_over=True),
+    }
+    medium = Medium(makers[request.param])
+    yield medium
+    medium.close()
+
+
+class StoreQueue(Queue):
+    """The ledger by hand, on the store of a medium."""
+
+    def __init__(self, medium: Medium) -> None:
+        self._medium = medium
+        super().__init__()
+
+    def _start(self) -> None:
+        self.store = cast(Any, self._medium.open())
+        self.ledger = Ledger(self.store.load(), self.store, Types(), self.limits, self.now)
+        self.ledger.serve(self.now)
+        self.outbox: Outbox[str] = Outbox(self.ledger)
+
+
+def changes(**given: Any) -> Changes:
+    """One commit's worth; whatever is not given is empty."""
+    empty = Changes(
+        events=(),
+        jobs=(),
+        workers=(),
+        gone_workers=(),
+        totals=Totals(),
+        job_types=(),
+        next_seq=1,
+        latest=NOW,
+        heartbeats=(),
+    )
+    return replace(empty, **given)
+
+
+def a_job(ledger_id: str, number: int, **given: Any) -> Job:
+    """A job with a value of its own in every field."""
+    values: dict[str, Any] = {
+        "id": make_job_id(ledger_id, number),
+        "job_type": "Echo",
+        "payload": '{"größe": [1, null, "\\u0000"]}',
+        "priority": -7,
+        "max_attempts": 5,
+        "timeout": 1.25,
+        "key": f"key {number} ✓ \0 '\"",
+        "client": "client",
+        "client_seq": number,
+        "retry_of": "abc123-0000000001",
+        "submitted_at": NOW + 0.1,
+        "not_before": NOW + 0.2,
+        "status": Status.RUNNING,
+        "attempts": 2,
+        "front": True,
+        "suspect": True,
+        "lease": 77,
+        "reported": 66,
+        "worker": "w",
+        "incarnation": "i",
+        "started_at": NOW + 0.3,
+        "finished_at": NOW + 0.4,
+        "result": "[1]",
+        "error": "boom\n",
+        "output": "printed",
+    }
+    assert values.keys() == {field.name for field in fields(Job)}, "a field is missing here"
+    return Job(**{**values, **given})
+
+
+def put(store: Store, *jobs: Job) -> None:
+    store.commit(changes(jobs=tuple(job.row() for job in jobs), next_seq=1000))
+
+
+_SAMPLES: dict[str, Any] = {
+    "int": 12,
+    "float": 1.5,
+    "str": 'té "x" \0',
+    "bool": True,
+    "float | None": None,
+    "tuple[str, ...]": ("Echo", "Sleep"),
+    "tuple[int, ...]": (1, 2),
+}
+
+
+def an_event(kind: type[Event], seq: int) -> Event:
+    """An event of this kind with a value in every field."""
+    values = {field.name: _sample(field.type) for field in fields(kind)}
+    return kind(**{**values, "seq": seq, "at": NOW + seq})
+
+
+def _sample(annotation: Any) -> Any:
+    return _SAMPLES[annotation if isinstance(annotation, str) else _name(annotation)]
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+# ---- what goes in comes out -----------------------------------------------------------
+
+
+def test_a_job_comes_back_with_every_field(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    full = a_job(snapshot.ledger_id, 5)
+    bare = a_job(
+        snapshot.ledger_id,
+        6,
+        key="",
+        timeout=None,
+        started_at=None,
+        finished_at=None,
+        front=False,
+        suspect=False,
+        status=Status.QUEUED,
+    )
+    put(store, full, bare)
+    for job in (full, bare):
+        found = store.find(job.id)
+        assert found == job
+        assert found is not None and isinstance(found.status, Status)
+        assert isinstance(found.front, bool) and isinstance(found.suspect, bool)
+
+
+def test_a_later_commit_replaces_the_row_of_a_job(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    job = a_job(snapshot.ledger_id, 5)
+    put(store, job)
+    job.status, job.result = Status.COMPLETED, "2"
+    put(store, job)
+    assert store.find(job.id) == job
+    assert store.page(0, 10, frozenset()) == [job]
+
+
+def test_every_kind_of_event_comes_back_as_it_was(medium: Medium) -> None:
+    store, _ = medium.loaded()
+    durable = [kind for kind in KINDS.values() if kind is not WorkerHeartbeat]
+    events = tuple(an_event(kind, seq) for seq, kind in enumerate(durable, start=1))
+    store.commit(changes(events=events, next_seq=100))
+    assert store.history(1, 100) == list(events)
+
+
+def test_workers_totals_types_and_numbers_come_back(medium: Medium) -> None:
+    store, first = medium.loaded()
+    assert (first.next_seq, first.totals, first.workers) == (1, Totals(), [])
+    here = WorkerRow("here", "i2", 4, ("Echo", "Sleep"), NOW, "alive", ("i0", "i1"))
+    gone = WorkerRow("gone", "i1", 1, ("Echo",), NOW, "lost", ())
+    totals = Totals(9, {"COMPLETED": 3}, {"worker_lost": 2}, {"stale_lease": 1})
+    given: dict[str, Any] = {"totals": totals, "job_types": ("A", "B"), "next_seq": 42}
+    store.commit(changes(workers=(here, gone), **given))
+    store.commit(changes(gone_workers=("gone",), latest=NOW + 5, **given))
+    _, second = medium.loaded()
+    assert second.workers == [here]
+    assert second.totals == totals
+    assert second.job_types == ("A", "B")
+    assert (second.next_seq, second.latest) == (42, NOW + 5)
+    assert second.ledger_id == first.ledger_id
+    assert second.epoch > first.epoch
+
+
+def test_totals_that_were_handed_out_do_not_change_the_store(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    snapshot.totals.submitted += 100
+    store.commit(changes())
+    assert medium.loaded()[1].totals == Totals()
+
+
+def test_load_returns_live_jobs_only(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    jobs = [a_job(snapshot.ledger_id, 10 + status, status=status) for status in Status]
+    put(store, *jobs)
+    loaded = medium.loaded()[1].jobs
+    assert [job.status for job in loaded] == [Status.QUEUED, Status.RUNNING]
+    assert loaded == jobs[:2]
+
+
+def test_load_returns_the_clients_keys_of_the_last_hour_oldest_first(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    ages = {1: 4000.0, 2: 3500.0, 3: 10.0, 4: 5.0}
+    jobs = [a_job(snapshot.ledger_id, n, submitted_at=NOW - age) for n, age in ages.items()]
+    jobs[3].client_seq = 0  # submitted without a number
+    put(store, *jobs)
+    keys = list(medium.loaded()[1].keys)
+    assert [(key.client, key.client_seq, key.job_id, key.at) for key in keys] == [
+        ("client", 2, jobs[1].id, NOW - 3500),
+        ("client", 3, jobs[2].id, NOW - 10),
+    ]
+
+
+# ---- asking ---------------------------------------------------------------------------
+
+
+def test_find_and_find_key_see_what_is_committed_and_nothing_else(medium: Medium) -> None:
+    queue = StoreQueue(medium)
+    job_id = queue.submit(key="mine")
+    assert queue.store.find(job_id) is None
+    assert queue.store.find_key("mine") is None
+    queue.settle()
+    assert queue.store.find(job_id) == queue.store.find_key("mine") == queue.job(job_id)
+
+
+@pytest.mark.parametrize(
+    "job_id",
+    ["", "x", "abc123-1", "other0-0000000005", "-0000000005", "abc123-000000000５", "0" * 99],
+)
+def test_find_knows_no_job_under_another_id(medium: Medium, job_id: str) -> None:
+    store, snapshot = medium.loaded()
+    put(store, a_job(snapshot.ledger_id, 5))
+    assert store.find(job_id) is None
+
+
+def test_no_job_has_the_empty_key(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    put(store, a_job(snapshot.ledger_id, 5, key=""), a_job(snapshot.ledger_id, 6, key=""))
+    assert store.find_key("") is None
+    assert store.find_key("another") is None
+
+
+def test_history_comes_in_order_and_in_pages(medium: Medium) -> None:
+    store, _ = medium.loaded()
+    events = [an_event(JobSubmitted, seq) for seq in range(1, 26)]
+    store.commit(changes(events=tuple(events[:10]), next_seq=11))
+    store.commit(changes(events=tuple(events[10:]), next_seq=26))
+    seen: list[Event] = []
+    while page := store.history(seen[-1].seq + 1 if seen else 1, 7):
+        assert len(page) <= 7
+        seen += page
+    assert seen == events
+    assert store.history(26, 7) == []
+    assert store.first_seq() == 1
+
+
+@pytest.mark.parametrize("limit", [1, 4, 100])
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        frozenset[Status](),
+        *(frozenset({status}) for status in Status),
+        frozenset({Status.QUEUED, Status.COMPLETED}),
+        frozenset(Status),
+    ],
+    ids=lambda statuses: "+".join(status.name for status in sorted(statuses)) or "all",
+)
+def test_pages_see_each_job_of_a_status_once_oldest_first(
+    medium: Medium, statuses: frozenset[Status], limit: int
+) -> None:
+    store, snapshot = medium.loaded()
+    every = list(Status)
+    jobs = [a_job(snapshot.ledger_id, 3 * n + 1, status=every[n % len(every)]) for n in range(23)]
+    put(store, *jobs)
+    seen: list[Job] = []
+    while page := store.page(_number(seen), limit, statuses):
+        assert len(page) <= limit
+        seen += page
+    assert seen == [job for job in jobs if not statuses or job.status in statuses]
+
+
+def _number(seen: list[Job]) -> int:
+    return int(seen[-1].id.rpartition("-")[2]) if seen else 0
+
+
+# ---- fencing --------------------------------------------------------------------------
+
+
+def test_a_store_that_was_taken_over_is_fenced(medium: Medium) -> None:
+    older, snapshot = medium.loaded()
+    older.check_epoch()
+    newer, _ = medium.loaded()
+    with pytest.raises(Fenced):
+        older.check_epoch()
+    job = a_job(snapshot.ledger_id, 5)
+    event = an_event(JobSubmitted, 5)
+    worker = WorkerRow("w", "i", 1, ("Echo",), NOW, "alive", ())
+    with pytest.raises(Fenced):
+        older.commit(changes(jobs=(job.row(),), events=(event,), workers=(worker,), next_seq=9))
+    assert newer.find(job.id) is None
+    assert newer.history(1, 10) == []
+    after = medium.loaded()[1]
+    assert (after.next_seq, after.workers) == (1, [])
+
+
+def test_the_one_that_took_over_goes_on(medium: Medium) -> None:
+    medium.loaded()
+    newer, snapshot = medium.loaded()
+    newer.check_epoch()
+    put(newer, a_job(snapshot.ledger_id, 5))
+    assert newer.find(make_job_id(snapshot.ledger_id, 5)) is not None
+
+
+def test_a_store_loads_again_under_a_new_epoch(medium: Medium) -> None:
+    store, first = medium.loaded()
+    second = store.load()
+    assert second.epoch > first.epoch
+    put(store, a_job(first.ledger_id, 5))
+
+
+def test_a_store_that_was_taken_over_cannot_take_it_back_by_loading_again(medium: Medium) -> None:
+    older, _ = medium.loaded()
+    newer, _ = medium.loaded()
+    with pytest.raises(Fenced):
+        older.load()
+    newer.check_epoch()
+
+
+# ---- a ledger on it -------------------------------------------------------------------
+
+
+def test_a_restart_continues_where_the_last_master_stood(medium: Medium) -> None:
+    queue = StoreQueue(medium)
+    waiting = queue.submit(client="c", client_seq=1)
+    held, done = queue.submit(priority=9), queue.submit(priority=10, key="mine")
+    queue.join("w", slots=2)
+    queue.settle()
+    queue.beat("w", credit=queue.credit(1))
+    queue.finish(done)
+    queue.settle()
+    before = queue.ledger.counts()
+    lost = queue.submit()  # not committed
+    queue.restart()
+    assert queue.ledger.find(lost) is None
+    assert queue.status(waiting) is Status.QUEUED
+    assert queue.status(held) is Status.RUNNING
+    assert queue.status(done) is Status.COMPLETED
+    assert queue.ledger.counts() == before
+    assert queue.ledger.totals.submitted == 3
+    assert accepted(queue.offer(client="c", client_seq=1)).job_id == waiting
+    assert accepted(queue.offer(key="mine", priority=10)).job_id == done
+    conflict = queue.offer("2", key="mine")
+    assert isinstance(conflict, Refusal) and conflict.reason is Reason.KEY_CONFLICT
+    assert queue.finish(held)
+    events = queue.store.history(1, 1000)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def test_new_numbers_after_a_restart_were_never_given_before(medium: Medium) -> None:
+    queue = StoreQueue(medium)
+    seen = {queue.submit()}
+    for _ in range(5):
+        queue.settle()
+        queue.restart()
+        job_id = queue.submit()
+        assert job_id not in seen
+        seen.add(job_id)
+    queue.settle()
+    assert {job.id for job in queue.store.page(0, 100, frozenset())} == seen
+
+
+def test_every_store_tells_the_same_story(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    first = SqliteStore(file)
+    ledger_id = first.load().ledger_id
+    first.close()
+    disk = MemoryDisk(ledger_id, epoch=1)
+    told = []
+    for medium in (Medium(lambda: MemoryStore(disk)), Medium(lambda: _reopened(file))):
+        queue = StoreQueue(medium)
+        _an_eventful_day(queue)
+        store, snapshot = medium.loaded()
+        told.append((store.history(1, 9999), store.page(0, 9999, frozenset()), snapshot))
+        medium.close()
+    memory, sqlite = told
+    assert memory[0] == sqlite[0]
+    assert memory[1] == sqlite[1]
+    assert _comparable(memory[2]) == _comparable(sqlite[2])
+
+
+def _reopened(file: Path) -> SqliteStore:
+    return SqliteStore(file, take_over=True)
+
+
+def _comparable(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with its keys as a list, and the workers in an order."""
+    workers = sorted(snapshot.workers, key=lambda row: row.name)
+    return replace(snapshot, keys=list(snapshot.keys), workers=workers)
+
+
+def _an_eventful_day(queue: StoreQueue) -> None:
+    jobs = [queue.submit(str(n), priority=n % 3, client="c", client_seq=n + 1) for n in range(12)]
+    keyed = queue.submit(key="mine", timeout=2.5, max_attempts=1)
+    queue.join("w1", slots=3)
+    queue.join("w2", slots=2)
+    queue.settle()
+    queue.finish(queue.held("w1")[0])
+    queue.fail(queue.held("w2")[0])
+    queue.settle()
+    queue.cancel(queue.held("w1")[0])
+    queue.cancel(jobs[0])
+    queue.restart()
+    queue.join("w1", slots=3)
+    queue.wait(12.0, beating=["w1"])
+    queue.settle()
+    queue.submit(delay=60.0)
+    queue.retry(jobs[0], key="again")
+    queue.beat("w1", leaving=True)
+    queue.settle()
+    assert queue.job(keyed).key == "mine"

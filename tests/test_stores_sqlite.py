@@ -1,0 +1,411 @@
+"""What only a file can do: be somebody else's, be locked, be full, be read by others."""
+
+import errno
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
+from nucleus.core.events import JobSubmitted
+from nucleus.core.job import make_job_id
+from nucleus.core.lifecycle import Status
+from nucleus.stores import SqliteStore
+from nucleus.stores.sqlite import SCHEMA_VERSION
+from tests.support import wait_for_output
+from tests.test_stores_contract import a_job, an_event, changes, put
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(file)) as store:
+        store.load()
+        yield store
+
+
+def state_of(folder: Path) -> dict[str, tuple[str, int, int]]:
+    """Content, time of change and mode of everything in a folder."""
+    return {
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+            path.stat().st_mtime_ns,
+            path.stat().st_mode,
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+# ---- files that are refused -----------------------------------------------------------
+
+
+def _a_text(path: Path) -> None:
+    path.write_text("These are not the rows you are looking for.\n" * 100)
+
+
+def _a_short_text(path: Path) -> None:
+    path.write_text("x")
+
+
+def _of_another_program(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE ledger (epoch)")
+
+
+def _in_wal_mode_of_another_program(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE ledger (epoch)")
+
+
+def _ours(path: Path) -> None:
+    with closing(SqliteStore(path)) as store:
+        store.load()
+        put(store, a_job("x", 5))
+
+
+def _newer(path: Path) -> None:
+    _ours(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+
+
+def _read_only(path: Path) -> None:
+    _ours(path)
+    path.chmod(0o444)
+
+
+def _empty_and_read_only(path: Path) -> None:
+    path.touch(0o444)
+
+
+def _a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_a_text, "is not a database"),
+        (_a_short_text, "is not a database"),
+        (_of_another_program, "is a database of another program"),
+        (_in_wal_mode_of_another_program, "is a database of another program"),
+        (_newer, f"has schema {SCHEMA_VERSION + 1}"),
+        (_read_only, "is read-only"),
+        (_empty_and_read_only, "is read-only"),
+        (_a_folder, "is not a file"),
+        (_a_pipe, "is not a file"),
+    ],
+)
+def test_a_file_that_is_refused_is_left_as_it_was(
+    tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    path = tmp_path / "it"
+    make(path)
+    before = state_of(tmp_path)
+    with pytest.raises(StoreRefused, match=why) as refusal:
+        SqliteStore(path)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert state_of(tmp_path) == before
+
+
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    _ours(folder / "it")
+    folder.chmod(0o555)
+    before = state_of(folder)
+    with pytest.raises(StoreRefused, match="read-only") as refusal:
+        SqliteStore(folder / "it")
+    assert str(folder / "it") in str(refusal.value)
+    assert state_of(folder) == before
+    folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
+    """Root may write anywhere, so the store is opened by a child that is nobody."""
+    code = (
+        "import os, sys\n"
+        "from nucleus.core.errors import StoreRefused\n"
+        "from nucleus.stores import SqliteStore\n"
+        "os.setuid(65534)\n"
+        "try:\n"
+        "    SqliteStore(sys.argv[1])\n"
+        "except StoreRefused as refusal:\n"
+        "    print(refusal)\n"
+    )
+    for parent in (tmp_path, *tmp_path.parents[:2]):  # to get there, it must be let through
+        parent.chmod(parent.stat().st_mode | 0o555)
+    path = tmp_path / "it"
+    child = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=30
+    )
+    assert child.returncode == 0, child.stderr
+    assert str(path) in child.stdout and "read-only" in child.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_refused_and_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "such" / "ledger.db"
+    with pytest.raises(StoreRefused, match=r"no/such does not exist; make it first"):
+        SqliteStore(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_whose_tables_are_broken_is_a_clear_error(file: Path) -> None:
+    _ours(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE ledger")
+    with closing(SqliteStore(file)) as store, pytest.raises(CommitFailed, match="no such table"):
+        store.load()
+
+
+def test_an_empty_file_becomes_a_store(file: Path) -> None:
+    file.touch()
+    with closing(SqliteStore(file)) as store:
+        assert store.load().epoch == 1
+
+
+# ---- the lock -------------------------------------------------------------------------
+
+_HOLD = (
+    "import sys\n"
+    "from nucleus.core.errors import NucleusError\n"
+    "from nucleus.stores import SqliteStore\n"
+    "store = SqliteStore(sys.argv[1], take_over='--take-over' in sys.argv)\n"
+    "store.load()\n"
+    "print('holds it', flush=True)\n"
+    "for line in sys.stdin:\n"
+    "    try:\n"
+    "        store.check_epoch()\n"
+    "        print('still mine', flush=True)\n"
+    "    except NucleusError as error:\n"
+    "        print(type(error).__name__, flush=True)\n"
+)
+
+
+class Holder:
+    """Another process that holds a store."""
+
+    def __init__(self, file: Path, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _HOLD, str(file), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        wait_for_output(self.process, "holds it")
+
+    def ask(self) -> str:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write("?\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=10)
+
+
+@pytest.fixture
+def hold(file: Path) -> Iterator[Callable[..., Holder]]:
+    holders: list[Holder] = []
+
+    def start(*options: str) -> Holder:
+        holders.append(Holder(file, *options))
+        return holders[-1]
+
+    yield start
+    for holder in holders:
+        holder.end()
+
+
+def test_a_store_in_use_names_the_process_that_uses_it(
+    file: Path, hold: Callable[..., Holder]
+) -> None:
+    holder = hold()
+    with pytest.raises(StoreRefused, match=f"process id {holder.process.pid};") as refusal:
+        SqliteStore(file)
+    assert "--take-over" in str(refusal.value)
+    assert holder.ask() == "still mine"
+
+
+def test_a_holder_that_was_killed_leaves_the_store_free(
+    file: Path, hold: Callable[..., Holder]
+) -> None:
+    hold().end()
+    with closing(SqliteStore(file)) as store:
+        assert store.load().epoch == 2
+
+
+def test_taking_over_fences_the_one_that_held_it(file: Path, hold: Callable[..., Holder]) -> None:
+    holder = hold()
+    with closing(SqliteStore(file, take_over=True)) as store:
+        store.load()
+        store.check_epoch()
+        assert holder.ask() == "Fenced"
+
+
+def test_the_one_that_took_over_holds_the_lock(file: Path, hold: Callable[..., Holder]) -> None:
+    first, second = hold(), hold("--take-over")
+    first.end()
+    with pytest.raises(StoreRefused, match=f"process id {second.process.pid};"):
+        SqliteStore(file)
+    second.end()
+    SqliteStore(file).close()
+
+
+# ---- the file -------------------------------------------------------------------------
+
+
+def test_commits_are_synchronous_in_wal_mode(store: SqliteStore, file: Path) -> None:
+    assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, file: Path) -> None:
+    done = a_job("x", 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5)
+    event = an_event(JobSubmitted, 5)
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
+        reader.row_factory = sqlite3.Row
+        assert reader.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
+        store.commit(changes(jobs=(done.row(),), events=(event,), next_seq=6, job_types=("E",)))
+        job = dict(reader.execute("SELECT * FROM jobs").fetchone())
+        told = reader.execute("SELECT kind, count(*) FROM history GROUP BY kind").fetchall()
+        history = dict(reader.execute("SELECT * FROM history").fetchone())
+        ledger = dict(reader.execute("SELECT * FROM ledger").fetchone())
+        latest = "SELECT id, payload, result FROM jobs WHERE status = 3 ORDER BY number DESC"
+        assert [tuple(row) for row in reader.execute(latest)] == [(done.id, "[3]", "9")]
+    for column in ("job_type", "attempts", "lease", "worker", "error", "output"):
+        assert job[column] == getattr(done, column)
+    for column in ("submitted_at", "started_at", "finished_at"):
+        assert job[column] == getattr(done, column)
+    assert (job["number"], job["status"]) == (5, 3)
+    assert [tuple(row) for row in told] == [("JobSubmitted", 1)]
+    assert (history["seq"], history["at"], history["job_id"]) == (5, event.at, event.job_id)
+    assert json.loads(history["data"])["client"] == event.client
+    assert ledger["epoch"] == 1 and ledger["next_seq"] == 6 and len(ledger["ledger_id"]) == 6
+    assert json.loads(ledger["totals"])["submitted"] == 0
+
+
+def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
+    first = a_job("x", 5)
+    store.commit(changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5),), next_seq=6))
+    second, again = a_job("x", 6), an_event(JobSubmitted, 5)  # a seq that is taken
+    with pytest.raises(CommitFailed) as failure:
+        store.commit(changes(jobs=(second.row(),), events=(again,), next_seq=7))
+    assert failure.value.definite
+    assert store.find(second.id) is None
+    assert store.load().next_seq == 6
+    put(store, second)
+
+
+# ---- commits that fail ----------------------------------------------------------------
+
+
+def test_a_commit_behind_a_foreign_lock_definitely_did_not_happen(
+    store: SqliteStore, file: Path
+) -> None:
+    store._writer.execute("PRAGMA busy_timeout = 50")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(CommitFailed, match="locked") as failure:
+            put(store, a_job("x", 5))
+        assert failure.value.definite
+        with pytest.raises(CommitFailed, match="locked"):
+            store.load()
+        other.execute("ROLLBACK")
+    store.load()
+    put(store, a_job("x", 5))
+    assert store.find(make_job_id("x", 5)) is not None
+
+
+def test_a_full_database_fails_the_commit_and_works_again_with_room(store: SqliteStore) -> None:
+    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(CommitFailed, match="full"):
+        put(store, a_job("x", 5, output="x" * 100_000))
+    assert store.find(make_job_id("x", 5)) is None
+    store._writer.execute("PRAGMA max_page_count = 100000")
+    store.load()
+    put(store, a_job("x", 5, output="x" * 100_000))
+    assert store.find(make_job_id("x", 5)) is not None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small file system, and not everywhere")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Use up the rest of a file system with one file, and return it."""
+    ballast = folder / "ballast"
+    with open(ballast, "ab", buffering=0) as out:
+        try:
+            while out.write(b"x" * 4096):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    return ballast
+
+
+def test_a_full_disk_fails_commits_until_there_is_room_again(small_disk: Path) -> None:
+    with closing(SqliteStore(small_disk / "ledger.db")) as store:
+        ledger_id = store.load().ledger_id
+        kept = a_job(ledger_id, 5)
+        put(store, kept)
+        ballast = fill(small_disk)
+        big = a_job(ledger_id, 6, output="x" * 50_000)
+        with pytest.raises(CommitFailed):
+            put(store, big)
+        assert store.find(big.id) is None
+        assert store.find(kept.id) == kept
+        ballast.unlink()
+        assert store.load().ledger_id == ledger_id
+        put(store, big)
+        assert store.find(big.id) == big
+
+
+def test_a_new_store_on_a_full_disk_is_refused(small_disk: Path) -> None:
+    fill(small_disk)
+    with pytest.raises(StoreRefused, match=r"ledger\.db"):
+        SqliteStore(small_disk / "ledger.db")
+
+
+def test_a_commit_of_an_older_master_is_fenced_after_it_waited_for_the_newer_one(
+    store: SqliteStore, file: Path
+) -> None:
+    store._writer.execute("PRAGMA busy_timeout = 50")
+    with closing(SqliteStore(file, take_over=True)) as newer:
+        newer.load()
+        with pytest.raises(Fenced):
+            put(store, a_job("x", 5))
+        with pytest.raises(Fenced):
+            store.load()
+        put(newer, a_job("x", 5))
