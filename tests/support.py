@@ -4,10 +4,12 @@ A component that is missing skips the test on a user's machine, naming the packa
 and fails it where ``CI=true``.
 """
 
+import errno
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -179,3 +181,88 @@ def wait_for_output(process: "subprocess.Popen[str]", expected: str) -> str:
         if expected in line:
             return line.strip()
     raise AssertionError(f"the child ended without {expected!r}")
+
+
+def require_in_environment(program: str, package: str) -> str:
+    """Return the path of a program that a PyPI package puts beside this Python."""
+    beside = Path(sys.executable).with_name(program)
+    return str(beside) if beside.exists() else require(program, package)
+
+
+_MASTER = """
+import sys
+from nucleus.core.limits import Limits
+from nucleus.services.master import Master
+store, port, timeout = sys.argv[1:]
+master = Master(port=int(port), store=store, limits=Limits(worker_timeout=float(timeout)))
+master.start()
+print(f"serves {master.port}", flush=True)
+sys.stdin.read()
+master.stop()
+"""
+
+
+class MasterProcess:
+    """A master in a process of its own, to be killed or frozen; it can be started again."""
+
+    def __init__(self, store: Path, *, worker_timeout: float = 10.0) -> None:
+        self.port = 0
+        self._store = store
+        self._timeout = worker_timeout
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start, after the first time on the same port."""
+        arguments = [str(self._store), str(self.port), str(self._timeout)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _MASTER, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(wait_for_output(self.process, "serves").split()[1])
+
+    def kill(self) -> None:
+        """Kill it as the kernel does."""
+        self.process.kill()
+        self.process.communicate(timeout=10)
+
+
+@contextmanager
+def master_process(store: Path, **options: Any) -> Iterator[MasterProcess]:
+    """Run a master in a child process."""
+    master = MasterProcess(store, **options)
+    try:
+        yield master
+    finally:
+        master.kill()
+
+
+@contextmanager
+def small_file_system(parent: Path) -> Iterator[Path]:
+    """Mount an empty file system of 2 MB; skip where that is not possible."""
+    folder = parent / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small file system, and not everywhere")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Use up the rest of a file system with one file, and return it."""
+    ballast = folder / "ballast"
+    with open(ballast, "ab", buffering=0) as out:
+        try:
+            while out.write(b"x" * 4096):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    return ballast

@@ -1,6 +1,7 @@
 """The dashboard without a master, at its start and at its end, and under a long listing."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -55,6 +56,7 @@ def test_without_a_master_every_request_is_a_503_within_seconds() -> None:
         began = time.monotonic()
         answers = [pool.submit(rest.ask, *call.split()) for call in calls]
         page = pool.submit(rest.ask, "GET", "/")
+        openapi = pool.submit(rest.ask, "GET", "/openapi.json")
         for answer in answers:
             assert f"no answer from the master at {rest.master} within" in error(
                 answer.result(), 503
@@ -63,7 +65,7 @@ def test_without_a_master_every_request_is_a_503_within_seconds() -> None:
         assert f"no answer from the master at {rest.master}" in page.result().text
         assert time.monotonic() - began < 4.5
         # What needs no master is answered as ever.
-        assert "Fibonacci" in rest.ask("GET", "/openapi.json").text
+        assert "Fibonacci" in openapi.result().text
         assert "no answer" not in error(rest.ask("POST", "/submit_job", json={}), 400)
 
 
@@ -96,7 +98,7 @@ def test_a_submit_that_may_have_happened_is_told_so_and_holds_up_no_other_for_lo
 
 def test_a_crowd_of_requests_neither_hangs_nor_piles_up_without_a_master() -> None:
     port = free_port()
-    with dashboard_for(port, patience=1.0) as rest, ThreadPoolExecutor(100) as pool:
+    with dashboard_for(port, patience=0.8) as rest, ThreadPoolExecutor(100) as pool:
         error(submit(rest), 503)
         began = time.monotonic()
         answers = list(pool.map(lambda _: submit(rest), range(300)))
@@ -151,7 +153,7 @@ PAYLOAD = "x" * 2_000  # characters: 40 MB altogether
 SERVE = """
 import sys, threading
 from nucleus.services.dashboard import Dashboard
-dashboard = Dashboard(port=0, master=sys.argv[1])
+dashboard = Dashboard(port=0, master=sys.argv[1], patience=1.0)
 dashboard.start()
 print(dashboard.url, flush=True)
 threading.Event().wait()
@@ -166,7 +168,9 @@ def long_listing() -> Iterator[tuple[Rest, Master, int]]:
             client.submit_many("Echo", [PAYLOAD] * JOBS)
             client.flush(timeout=60)
         command = [sys.executable, "-c", SERVE, master.address]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        # With glibc's heap for each thread, the peak would depend on which of 32 answers.
+        env = os.environ | {"MALLOC_ARENA_MAX": "1"}
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             yield Rest(process.stdout.readline().strip(), master.address), master, process.pid
             process.kill()
@@ -190,7 +194,7 @@ def test_a_long_listing_is_streamed_in_bounded_memory(
     body = b"".join(parts)
     assert len(json.loads(body)["jobs"]) == JOBS
     assert len(body) > 44_000_000
-    assert peak - before < 30_000_000, f"grew by {(peak - before) / 1e6:.0f} MB"
+    assert peak - before < 22_000_000, f"grew by {(peak - before) / 1e6:.0f} MB"
 
 
 def test_a_listing_that_breaks_in_the_middle_is_not_taken_for_a_whole_one(

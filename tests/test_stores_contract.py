@@ -249,7 +249,7 @@ def test_find_and_find_key_see_what_is_committed_and_nothing_else(medium: Medium
 
 @pytest.mark.parametrize(
     "job_id",
-    ["", "x", "abc123-1", "other0-0000000005", "-0000000005", "abc123-000000000５", "0" * 99],
+    ["", "x", "abc123-1", "other0-0000000005", "-0000000005", "abc123-000000000\uff15", "0" * 99],
 )
 def test_find_knows_no_job_under_another_id(medium: Medium, job_id: str) -> None:
     store, snapshot = medium.loaded()

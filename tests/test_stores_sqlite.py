@@ -1,6 +1,5 @@
 """What only a file can do: be somebody else's, be locked, be full, be read by others."""
 
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from nucleus.core.job import make_job_id
 from nucleus.core.lifecycle import Status
 from nucleus.stores import SqliteStore
 from nucleus.stores.sqlite import SCHEMA_VERSION
-from tests.support import wait_for_output
+from tests.support import fill, small_file_system, wait_for_output
 from tests.test_stores_contract import a_job, an_event, changes, put
 
 
@@ -353,26 +352,8 @@ def test_a_full_database_fails_the_commit_and_works_again_with_room(store: Sqlit
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("only root can mount a small file system, and not everywhere")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Use up the rest of a file system with one file, and return it."""
-    ballast = folder / "ballast"
-    with open(ballast, "ab", buffering=0) as out:
-        try:
-            while out.write(b"x" * 4096):
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-    return ballast
+    with small_file_system(tmp_path) as folder:
+        yield folder
 
 
 def test_a_full_disk_fails_commits_until_there_is_room_again(small_disk: Path) -> None:

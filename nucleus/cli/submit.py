@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +90,8 @@ def submit(
     if key and count > 1:
         raise click.UsageError("--key names one job; it does not go with --count")
     value = json_value(payload)
-    began = time.monotonic()
-    with connect(master) as client:
+    with connect(master) as client, _jobs_outlive_ctrl_c():
+        began = time.monotonic()
         handles = client.submit_many(
             job_type, [value] * count, idempotency_key=key or None, **options
         )
@@ -106,6 +108,15 @@ def submit(
         else:
             _print_table(client, outcomes, report)
     ctx.exit(Exit.DONE if report["completed"] == count else Exit.FAILED)
+
+
+@contextmanager
+def _jobs_outlive_ctrl_c() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("jobs that were taken in go on without you; see: nucleus jobs", err=True)
+        raise
 
 
 def _acknowledged(handles: list["JobHandle"]) -> list[str]:
@@ -134,13 +145,9 @@ def _await_all(handles: list["JobHandle"], *, bar: bool) -> None:
 
     columns = ("waiting", BarColumn(), MofNCompleteColumn(), "jobs", TimeElapsedColumn())
     screen = console(stderr=True)
-    try:
-        with Progress(*columns, console=screen, transient=True, disable=not bar) as progress:
-            for _ in progress.track(as_completed(handles), total=len(handles)):
-                pass
-    except KeyboardInterrupt:
-        click.echo("the jobs go on without you; see: nucleus jobs", err=True)
-        raise
+    with Progress(*columns, console=screen, transient=True, disable=not bar) as progress:
+        for _ in progress.track(as_completed(handles), total=len(handles)):
+            pass
 
 
 def _outcome(handle: "JobHandle") -> Outcome:

@@ -108,7 +108,13 @@ def frame(
 ) -> RenderableType:
     """One picture; ``rate`` in jobs per second, ``silent`` in seconds since the last answer."""
     return Group(
-        _title(address, stats, silent), "", _counts(stats), "", _facts(stats, rate), _workers(stats)
+        _title(address, stats, silent),
+        "",
+        _counts(stats),
+        "",
+        _facts(stats, rate),
+        "",
+        _workers(stats),
     )
 
 
@@ -144,11 +150,12 @@ def _facts(stats: "Stats", rate: float | None) -> Text:
     flow = [f"{stats.submitted:,} submitted", f"oldest waits {age(stats.oldest_queued_age)}"]
     if rate is not None:
         flow.append(f"{rate:,.1f} jobs/s")
-    trouble = [
+    lines = [
+        GAP.join(flow),
         f"re-queued {_by_reason(stats.requeued)}",
         f"late results refused {_by_reason(stats.rejected)}",
     ]
-    return Text("\n".join(GAP.join(line) for line in (flow, trouble)))
+    return Text("\n".join(lines))
 
 
 def _by_reason(counts: dict[str, int]) -> str:
@@ -159,10 +166,9 @@ def _by_reason(counts: dict[str, int]) -> str:
 
 def _workers(stats: "Stats") -> RenderableType:
     if not stats.workers:
-        return Text("\nno workers; start one with: nucleus worker", "yellow")
-    made = table(
-        "worker", "state", "busy", "", "held", "heartbeat", "", right=("held", "heartbeat")
-    )
+        return Text("no workers; start one with: nucleus worker", "yellow")
+    columns = ("worker", "state", "busy", "", "held", "heartbeat", "")
+    made = table(*columns, right=("held", "heartbeat"), flexible=("worker",))
     for worker in stats.workers:
         made.add_row(*_worker(worker))
     return made

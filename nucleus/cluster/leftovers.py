@@ -16,6 +16,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -42,8 +43,7 @@ class Process:
         """Return the process, or ``None`` when it has ended."""
         with suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < SAME_TIME
-            if same and process.status() != psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - self.created) < SAME_TIME and _runs(process):
                 return process
         return None
 
@@ -160,13 +160,30 @@ def _end(processes: list[psutil.Process]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
             process.resume()  # a frozen one hears it, too
-    _, alive = psutil.wait_procs(family, TERM_TIMEOUT)
-    for process in alive:
+    for process in _await_ends(family, TERM_TIMEOUT):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    _, alive = psutil.wait_procs(alive, KILL_TIMEOUT)
-    if alive:
-        raise NucleusError(f"these processes did not end: {[process.pid for process in alive]}")
+    stubborn = [process.pid for process in _await_ends(family, KILL_TIMEOUT)]
+    if stubborn:
+        raise NucleusError(f"these processes did not end: {stubborn}")
+
+
+def _await_ends(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait until all have ended, at most ``timeout`` seconds; return those that have not."""
+    deadline = time.monotonic() + timeout
+    while alive := [process for process in processes if _runs(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it runs. A zombie has ended, even if nobody has taken note yet."""
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -294,15 +294,15 @@ def _check_file(path: Path) -> None:
         raise StoreRefused(f"store: {path} is read-only; a master must be able to write to it")
     if path.stat().st_size == 0:
         return
-    with open(path, "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise StoreRefused(f"store: {path} is not a database")
     try:
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise StoreRefused(f"store: {path} is not a database")
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.close()
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise StoreRefused(f"store: {path} is not a database ({error})") from None
     if application != APPLICATION_ID:
         raise StoreRefused(f"store: {path} is a database of another program")

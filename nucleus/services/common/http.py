@@ -41,6 +41,9 @@ CONNECTION_LIMIT = 1_100
 BODY_LIMIT = 16 * 2**20
 """Bytes. The last resort: each app has a lower limit, and says so in its own words."""
 
+UNSENT_LIMIT = 2**20
+"""Bytes of an answer that wait for a slow reader; its handler waits beyond that."""
+
 LOOP_TIMEOUT = 1.0
 """Seconds between two looks at idle connections. Stopping does not wait for it."""
 
@@ -160,6 +163,7 @@ class _Running:
             ident="nucleus",
             connection_limit=CONNECTION_LIMIT,
             max_request_body_size=BODY_LIMIT,
+            outbuf_high_watermark=UNSENT_LIMIT,
             log_socket_errors=False,
         )
         self._server.channel_class = _Channel

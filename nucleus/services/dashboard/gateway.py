@@ -30,8 +30,8 @@ GLANCE = 1.0
 WAITING_LIMIT = 8
 """Requests that wait for a missing master; a quarter of the server's threads."""
 
-PAGE = 1_000
-"""Jobs that a listing without a limit reads at a time."""
+PAGE = 500
+"""Jobs that a listing without a limit reads at a time, and so has in memory."""
 
 MAX_NUMBER = 10**10
 """Above the number of every job: ``make_job_id`` writes ten digits."""
