@@ -1,5 +1,6 @@
 """A dashboard in front of a real master, for tests."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +9,14 @@ from typing import Any
 import requests
 
 from nucleus.core.limits import Limits
+from nucleus.jobs import default_registry
 from nucleus.services.dashboard import Dashboard
+from nucleus.services.dashboard.openapi import document
 from nucleus.services.master import Master
 from nucleus.services.worker import Worker
 from tests.support import eventually
+
+PATHS = document(default_registry(), [])["paths"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,11 @@ class Rest:
     master: str = ""
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Make one request, on a connection of its own."""
-        return requests.request(method, self.url + path, timeout=20, **options)
+        """Make one request, on a connection of its own; its answer has to be a documented one."""
+        answer = requests.request(method, self.url + path, timeout=20, **options)
+        documented = documented_statuses(method, path)
+        assert not documented or str(answer.status_code) in documented, answer.text
+        return answer
 
     def get(self, path: str) -> Any:
         """The JSON answer to a GET that works."""
@@ -52,6 +60,14 @@ class Rest:
         """How many jobs the ledger has taken in."""
         count: int = self.get("/stats")["stats"]["submitted"]
         return count
+
+
+def documented_statuses(method: str, path: str) -> set[str]:
+    """What the OpenAPI document says this call may answer; empty for a call it does not have."""
+    for pattern, operations in PATHS.items():
+        if re.fullmatch(re.sub("{.*?}", "[^/?]+", pattern), path.partition("?")[0]):
+            return set(operations.get(method.lower(), {}).get("responses", ()))
+    return set()
 
 
 def error(answer: requests.Response, status: int) -> str:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from nucleus.cli.output import age, duration
 from nucleus.cli.top import Throughput, frame
 from nucleus.client import Stats, WorkerView
 
@@ -74,23 +73,3 @@ def test_throughput_is_never_negative() -> None:
     throughput = Throughput()
     throughput.update(0.0, 500)
     assert throughput.update(1.0, 0) == 0  # another ledger behind the same address
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "0 ms"),
-        (0.012, "12 ms"),
-        (0.9999, "1.0 s"),
-        (3.44, "3.4 s"),
-        (59.96, "1 min 0 s"),
-        (310, "5 min 10 s"),
-        (7500, "2 h 5 min"),
-    ],
-)
-def test_durations_are_told_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
-
-
-def test_ages_are_told_in_seconds_as_long_as_that_is_short() -> None:
-    assert (age(0.04), age(9.96), age(75)) == ("0.0 s", "10.0 s", "1 min 15 s")

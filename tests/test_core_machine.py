@@ -248,7 +248,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.held_back.clear()
         self.made.clear()
         # What was accepted but not committed did not happen.
-        kept = {event.lease for event in self.queue.history if hasattr(event, "lease")}
+        kept = {job.reported for job in all_jobs(self.queue).values()}
         self.reports = [entry for entry in self.reports if entry[2].lease in kept]
 
     # ---- what is always true ----------------------------------------------------------

@@ -57,7 +57,7 @@ def test_a_type_that_a_worker_brought_has_the_generic_branch() -> None:
         found = eventually(
             lambda: branches(rest.get("/openapi.json")).get("other job types"), timeout=10
         )
-        assert found["properties"]["job_type"]["enum"] == ["Collatz"]
+        assert found and found["properties"]["job_type"]["enum"] == ["Collatz"]
         assert rest.ended(rest.submit("Collatz", [7]))["result"] == [7]
     finally:
         dashboard.stop()

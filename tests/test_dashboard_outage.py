@@ -97,19 +97,15 @@ def test_a_submit_that_may_have_happened_is_told_so_and_holds_up_no_other_for_lo
 
 
 def test_a_crowd_of_requests_neither_hangs_nor_piles_up_without_a_master() -> None:
-    port = free_port()
-    with dashboard_for(port, patience=0.8) as rest, ThreadPoolExecutor(100) as pool:
+    with dashboard_for(free_port(), patience=0.8) as rest, ThreadPoolExecutor(100) as pool:
         error(submit(rest), 503)
         began = time.monotonic()
         answers = list(pool.map(lambda _: submit(rest), range(300)))
         # 300 patient requests in 32 threads would take ten times as long.
-        assert time.monotonic() - began < 3.5
+        assert time.monotonic() - began < 3.0
         messages = [error(answer, 503) for answer in answers]
         assert all("nothing happened" in message for message in messages)
         assert any("requests wait for it already" in message for message in messages)
-        with master_on(port):
-            eventually(lambda: submit(rest).status_code == 200)
-            assert rest.submitted() == 1
 
 
 def test_start_refuses_a_taken_port_and_stop_leaves_nothing() -> None:

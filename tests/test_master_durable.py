@@ -245,7 +245,7 @@ def test_stopping_under_load_loses_no_acknowledged_job(file: Path) -> None:
 def test_a_master_that_is_killed_under_load_loses_and_doubles_nothing(file: Path) -> None:
     with master_process(file) as master, served(master) as client:
         submitter = Submitter(client)
-        for _ in range(3):
+        for _ in range(2):
             eventually(submitter.more(60), timeout=20)
             master.kill()
             master.start()
@@ -253,7 +253,7 @@ def test_a_master_that_is_killed_under_load_loses_and_doubles_nothing(file: Path
         handles = submitter.stop()
         wait(handles, timeout=30)
         judge(file, handles)
-        assert client.stats().epoch == 4
+        assert client.stats().epoch == 3
 
 
 def test_a_job_that_runs_while_the_master_is_killed_runs_once(file: Path) -> None:
@@ -296,7 +296,7 @@ def freeze(master: MasterProcess, seconds: float) -> None:
 
 def test_the_limits_of_a_master_are_its_own() -> None:
     with running_master(limits=Limits(max_queued=3)) as master, open_stub(master.address) as stub:
-        for _ in range(3):
+        for _ in range(2):
             stub.SendJob(ECHO)
         refusal = refused(lambda: stub.SendJob(ECHO))
         assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")

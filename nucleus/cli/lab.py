@@ -33,13 +33,19 @@ def lab(notebooks: Path | None, arguments: tuple[str, ...]) -> None:
     folder = notebooks or find_notebooks()
     if not folder.is_dir():
         raise InvalidArgument(f"notebooks: {folder} is not a folder")
-    command = [sys.executable, "-m", "jupyterlab", *_opening(folder), *arguments, str(folder)]
+    options = [*_opening(folder), *_as_root(), *arguments]
+    command = [sys.executable, "-m", "jupyterlab", *options, str(folder)]
     os.execv(sys.executable, command)  # JupyterLab takes this process's place, and its Ctrl-C
 
 
 def _opening(folder: Path) -> list[str]:
     """Return the option that opens the first lesson, if it is there."""
     return [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).is_file() else []
+
+
+def _as_root() -> list[str]:
+    """Return the option without which JupyterLab refuses root, as in a container."""
+    return ["--allow-root"] if os.name == "posix" and os.geteuid() == 0 else []
 
 
 def find_notebooks() -> Path:

@@ -211,7 +211,9 @@ class Tracker:
         )
         call = self._connection.stub.WatchEvents(request)
         try:
-            batch = await asyncio.wait_for(call.read(), CALL_TIMEOUT)
+            # Not `wait_for`: it loses the end of a task that coincides with the answer.
+            async with asyncio.timeout(CALL_TIMEOUT):
+                batch = await call.read()
             if self._missed and isinstance(batch, pb.EventBatch):
                 self._take(batch)
                 await self._look_up(self._session.lookup())

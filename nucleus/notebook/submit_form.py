@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from nucleus.client import Client, JobHandle
-from nucleus.core.errors import InvalidArgument
+from nucleus.core.errors import NucleusError
 from nucleus.jobs import Registry, default_registry
 
 SHOWN = 8  # jobs in the table
@@ -48,7 +48,7 @@ class SubmitForm:
         try:
             payload = json.loads(self.payload.value)
             handle = self._client.submit(self.job_type.value, payload)
-        except (ValueError, InvalidArgument) as error:
+        except (ValueError, NucleusError) as error:
             self.allowed.value = _note(str(error), "#D55E00")
             return None
         with self._lock:

@@ -32,7 +32,9 @@ class MasterLink:
         """
         self._stream = self._stub.GetJobs(convert.hello_to_message(hello))
         try:
-            batch = await asyncio.wait_for(self._stream.read(), OPEN_TIMEOUT)
+            # Not `wait_for`: it loses the end of a task that coincides with the answer.
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                batch = await self._stream.read()
             while isinstance(batch, pb.JobBatch):
                 jobs = [convert.assignment_from_message(job) for job in batch.jobs]
                 yield jobs, list(batch.voided)

@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -86,7 +87,7 @@ class Worker:
     def start(self) -> None:
         """Begin to work, as soon as there is a master."""
         self._loop = loop.acquire()
-        self._executor.start(self._ended_anywhere)
+        self._executor.start(partial(self._ended_anywhere, self._loop))
         self._loop.run(self._start())
         if self._pusher is not None:
             self._pusher.start()
@@ -143,6 +144,7 @@ class Worker:
         await self._close()
 
     async def _close(self) -> None:
+        self._awake.clear()  # whatever ends from now on, nothing more begins
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -203,11 +205,9 @@ class Worker:
             if self._executor.cancel(lease):
                 self._session.stopped(lease)
 
-    def _ended_anywhere(self, finished: Finished) -> None:
-        """An attempt ended; this is called on a thread of the executor."""
-        running = self._loop
-        if running is not None:
-            running.call(self._ended, finished)
+    def _ended_anywhere(self, running: loop.LoopThread, finished: Finished) -> None:
+        """An attempt ended, perhaps while draining; this is called on the executor's thread."""
+        running.call(self._ended, finished)
 
     def _ended(self, finished: Finished) -> None:
         job = self._session.assignment(finished.lease)

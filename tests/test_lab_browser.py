@@ -1,0 +1,95 @@
+"""The first lesson in a real JupyterLab in a real Chromium, as a student sees it."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Locator, Page, sync_playwright
+
+from tests.support import eventually, free_port, require
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """A JupyterLab on a copy of the lessons, as ``make lab`` starts it."""
+    notebooks = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, notebooks)
+    port = free_port()
+    command = [sys.executable, "-m", "nucleus", "lab", "--notebooks", str(notebooks)]
+    options = ["--no-browser", f"--port={port}", "--IdentityProvider.token=secret"]
+    with open(tmp_path / "lab.log", "wb") as log:
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: answers(f"{url}/api?token=secret"), timeout=60)
+        yield f"{url}/lab/tree/00_start_here.ipynb?token=secret"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    path = require("chromium", "chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser.new_page(viewport={"width": 1200, "height": 1400})
+        browser.close()
+
+
+def run_until(page: Page, done: Locator) -> None:
+    """Press Shift+Enter, cell by cell, as the lesson says, until ``done`` is there."""
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
+    page.locator(".jp-Cell").first.click()
+    while not done.count():
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(300)
+
+
+@pytest.mark.long
+def test_a_student_steps_through_the_first_lesson_and_submits_from_the_form(
+    lab: str, page: Page
+) -> None:
+    page.goto(lab)
+    submit = page.get_by_role("button", name="Submit")
+    run_until(page, submit)
+    table = page.locator(".jp-OutputArea-output table")
+    payload = page.locator(".widget-text input").first
+    payload.fill("20")
+    payload.press("Enter")
+    submit.click()
+    table.get_by_text("6765").first.wait_for(timeout=30_000)
+    payload.fill("-1")
+    payload.press("Enter")
+    submit.click()
+    page.get_by_text("-1 is not allowed").wait_for(timeout=10_000)
+    payload.fill("21")
+    payload.press("Enter")
+    page.locator(".jp-Cell").last.click()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.get_by_text(re.compile("re-queued: .*worker_lost")).first.wait_for(timeout=60_000)
+    page.locator(".jp-OutputArea-output img").first.wait_for(timeout=30_000)
