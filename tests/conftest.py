@@ -5,6 +5,9 @@ import os
 import pytest
 from hypothesis import settings
 
+# Failed invariants of the core show the values that they compared.
+pytest.register_assert_rewrite("tests.core_support")
+
 # Seconds. Every other test gets the `timeout` of pyproject.toml; a test may mark its own.
 TIMEOUT_OF_MARKER = {"full": 3600, "long": 600}
 

@@ -235,17 +235,14 @@ def test_bench_without_workers_does_not_wait_for_ever(lonely: str) -> None:
 def test_a_master_that_cannot_be_reached_exits_with_3(
     command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert options.PATIENCE <= 3  # seconds; nobody waits longer at a terminal
     monkeypatch.setattr(options, "PATIENCE", 0.2)
     address = f"127.0.0.1:{free_port()}"
+    began = time.monotonic()
     result = nucleus(address, *command)
     assert (result.exit_code, result.stdout) == (3, "")
     assert re.fullmatch(f"Error: no answer from the master at {address} .*\n", result.stderr)
-
-
-def test_a_master_that_cannot_be_reached_is_not_waited_for_long() -> None:
-    began = time.monotonic()
-    assert nucleus(f"127.0.0.1:{free_port()}", "jobs").exit_code == 3
-    assert time.monotonic() - began < 2 * options.PATIENCE
+    assert time.monotonic() - began < 2
 
 
 def test_ctrl_c_leaves_the_jobs_alone(lonely: str) -> None:

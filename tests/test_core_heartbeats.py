@@ -210,7 +210,6 @@ def test_a_worker_that_left_may_come_back(queue: Queue) -> None:
     assert len(queue.held("w")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="open: what a leaving worker held counts as reported")
 def test_a_result_that_comes_after_its_worker_left_is_refused(queue: Queue) -> None:
     """It was not accepted, so it must not look like the repeat of one that was."""
     job_id = queue.submit()

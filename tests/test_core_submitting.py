@@ -232,9 +232,10 @@ def test_an_expired_number_is_still_expired_after_a_restart(queue: Queue) -> Non
 
 def test_a_client_is_forgotten_after_an_idle_hour_and_not_before(queue: Queue) -> None:
     job_id = queue.submit(client="c", client_seq=1)
-    queue.jump(IDLE)
-    assert queue.offer(client="c", client_seq=1) == Accepted(job_id, duplicate=True)
-    queue.jump(0.25)
+    for _ in range(2):  # asking again is no idleness
+        queue.jump(IDLE)
+        assert queue.offer(client="c", client_seq=1) == Accepted(job_id, duplicate=True)
+    queue.jump(IDLE + 0.25)
     assert queue.submit(client="c", client_seq=1) != job_id
 
 

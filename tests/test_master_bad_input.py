@@ -7,6 +7,7 @@ a ledger that is as it was.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -193,7 +194,7 @@ def test_page_tokens_of_nobody_or_of_another_ledger_are_refused(
         "x" * 5000,
     ]
     for token in tokens:
-        refusal = refused(lambda t=token: stub.GetAllJobs(pb.GetAllJobsRequest(page_token=t)))
+        refusal = refused(partial(stub.GetAllJobs, pb.GetAllJobsRequest(page_token=token)))
         assert refusal.code == "INVALID_ARGUMENT", token
         assert refusal.message.startswith("page_token: ")
         assert "the next_page_token of the page before" in refusal.message
@@ -403,7 +404,7 @@ def test_an_overtaken_session_is_refused_and_leaves_the_open_one_alone(
 ) -> None:
     worker = FakeWorker(fresh, "w", session=2)
     for session in (1, 2):
-        refusal = refused(lambda s=session: next(fresh.GetJobs(hello(session=s))))
+        refusal = refused(partial(next, fresh.GetJobs(hello(session=session))))
         assert (refusal.code, refusal.reason) == ("FAILED_PRECONDITION", "OLD_SESSION")
         assert f"session: {session} is not allowed; 2 was opened already" in refusal.message
     (state,) = fresh.GetClusterState(pb.GetClusterStateRequest()).workers
@@ -432,13 +433,13 @@ def test_an_incarnation_that_was_replaced_is_refused_for_ever(fresh: JobQueueSer
 
 def test_an_unknown_method_is_said_to_be_unknown(master: Master) -> None:
     with grpc.insecure_channel(master.address) as channel:
-        call = channel.unary_unary("/nucleus.rpc.JobQueueService/Nope")
+        call: Any = channel.unary_unary("/nucleus.rpc.JobQueueService/Nope")
         assert refused(lambda: call(b"")).code == "UNIMPLEMENTED"
 
 
 def test_bytes_that_are_no_message_are_refused(master: Master, stub: JobQueueServiceStub) -> None:
     before = counts(stub)
     with grpc.insecure_channel(master.address) as channel:
-        call = channel.unary_unary("/nucleus.rpc.JobQueueService/SendJob")
+        call: Any = channel.unary_unary("/nucleus.rpc.JobQueueService/SendJob")
         assert "Error parsing message" in refused(lambda: call(b"\xff\xff\xff")).message
     assert counts(stub) == before

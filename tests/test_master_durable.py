@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -58,7 +59,8 @@ def locked(file: Path) -> Iterator[None]:
 
 def health(address: str) -> str:
     with grpc.insecure_channel(address) as channel:
-        reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        reply = stub.Check(health_pb2.HealthCheckRequest())
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
 
 

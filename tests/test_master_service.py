@@ -162,7 +162,7 @@ def test_a_job_is_retried_once_it_has_ended(stub: JobQueueServiceStub) -> None:
 @pytest.mark.parametrize("service", ["", "nucleus.rpc.JobQueueService"])
 def test_health_says_serving(master: Master, service: str) -> None:
     with grpc.insecure_channel(master.address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)
         reply = health.Check(health_pb2.HealthCheckRequest(service=service))
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 

@@ -174,10 +174,9 @@ def test_heartbeats_are_watched_when_asked_for_and_lead_no_further(
     watch = Watch(stub, heartbeats=True)
     silent = Watch(stub)
     with running_worker(master.address, heartbeat_interval=0.05):
-        beats = eventually(
-            lambda: watch.read() and [e for e in watch.events if e.kind == "WorkerHeartbeat"][5:]
-        )
-    assert {(beat.seq, beat.worker) for beat in beats} == {(0, "w1")}
+        events = watch.read_to(10)
+    beats = {(e.seq, e.worker) for e in events if e.kind == "WorkerHeartbeat"}
+    assert beats == {(0, "w1")}
     assert watch.next_seq > 1, "who goes on from here does not see the history again"
     assert {event.kind for event in silent.read().events} == {"WorkerJoined"}
 

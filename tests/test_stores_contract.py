@@ -14,7 +14,7 @@ from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
 from nucleus.core.outbox import Outbox
 from nucleus.core.refusals import Reason, Refusal
-from nucleus.core.snapshot import Changes, Snapshot, Totals, WorkerRow
+from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores import MemoryDisk, MemoryStore, SqliteStore, Store
 from tests.core_support import Queue, Types, accepted
 
@@ -222,17 +222,14 @@ def test_load_returns_live_jobs_only(medium: Medium) -> None:
     assert loaded == jobs[:2]
 
 
-def test_load_returns_the_clients_keys_of_the_last_hour_oldest_first(medium: Medium) -> None:
-    store, snapshot = medium.loaded()
-    ages = {1: 4000.0, 2: 3500.0, 3: 10.0, 4: 5.0}
-    jobs = [a_job(snapshot.ledger_id, n, submitted_at=NOW - age) for n, age in ages.items()]
-    jobs[3].client_seq = 0  # submitted without a number
-    put(store, *jobs)
-    keys = list(medium.loaded()[1].keys)
-    assert [(key.client, key.client_seq, key.job_id, key.at) for key in keys] == [
-        ("client", 2, jobs[1].id, NOW - 3500),
-        ("client", 3, jobs[2].id, NOW - 10),
-    ]
+def test_runs_of_client_keys_are_kept_until_they_are_forgotten(medium: Medium) -> None:
+    store, _ = medium.loaded()
+    runs = (KeyRun("a", 1, 10, 3), KeyRun("a", 4, 20, 2), KeyRun("b", 1, 13, 1))
+    store.commit(changes(key_runs=runs))
+    store, loaded = medium.loaded()
+    assert set(loaded.keys) == set(runs)
+    store.commit(changes(forgotten_keys=(("a", 4), ("b", 1))))
+    assert list(medium.loaded()[1].keys) == [runs[1]]
 
 
 # ---- asking ---------------------------------------------------------------------------

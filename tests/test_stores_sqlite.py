@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -284,6 +285,7 @@ def test_commits_are_synchronous_in_wal_mode(store: SqliteStore, file: Path) -> 
 def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, file: Path) -> None:
     done = a_job("x", 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5)
     event = an_event(JobSubmitted, 5)
+    told_of: Any = event
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
         reader.row_factory = sqlite3.Row
         assert reader.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
@@ -300,8 +302,8 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
         assert job[column] == getattr(done, column)
     assert (job["number"], job["status"]) == (5, 3)
     assert [tuple(row) for row in told] == [("JobSubmitted", 1)]
-    assert (history["seq"], history["at"], history["job_id"]) == (5, event.at, event.job_id)
-    assert json.loads(history["data"])["client"] == event.client
+    assert (history["seq"], history["at"], history["job_id"]) == (5, event.at, told_of.job_id)
+    assert json.loads(history["data"])["client"] == told_of.client
     assert ledger["epoch"] == 1 and ledger["next_seq"] == 6 and len(ledger["ledger_id"]) == 6
     assert json.loads(ledger["totals"])["submitted"] == 0
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import click
 
-import nucleus
 from nucleus.core.errors import NucleusError
 from nucleus.services.common.main import Exit, complain
 
@@ -98,7 +97,7 @@ class Commands(click.Group):
     epilog=EXIT_CODES,
     context_settings={"auto_envvar_prefix": "NUCLEUS", "max_content_width": 100},
 )
-@click.version_option(nucleus.__version__, message="%(prog)s %(version)s")
+@click.version_option(package_name="nucleus", message="%(prog)s %(version)s")
 def main() -> None:
     """Nucleus: a distributed job queue that you can hold in your hand.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-import nucleus
 from nucleus.core.errors import InvalidArgument, NucleusError
 from nucleus.services.common.options import option
 
@@ -50,7 +49,7 @@ def _as_root() -> list[str]:
 
 def find_notebooks() -> Path:
     """Return the folder of the lessons: the checkout's, or that of the current folder."""
-    for base in (Path(nucleus.__file__).parent.parent, Path.cwd()):
+    for base in (Path(__file__).parents[2], Path.cwd()):
         folder = base / "notebooks"
         if folder.is_dir():
             return folder

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from nucleus.core.errors import NucleusError, Unavailable
+from nucleus.core.errors import Unavailable
 
 
 class JobHandle(Future[Any]):
@@ -42,15 +42,15 @@ class JobHandle(Future[Any]):
     def acknowledged(self, timeout: float | None = None) -> str:
         """Wait until the job is durable; return its id.
 
-        Raises the refusal when there was one, ``Unavailable`` after ``timeout`` seconds.
+        Raises the refusal when there was one, ``CancelledError`` when the submit was taken
+        back, ``Unavailable`` after ``timeout`` seconds.
         """
         with self._told:
             self._told.wait_for(lambda: self._job_id or self.done(), timeout)
         if self._job_id is not None:
             return self._job_id
-        if self.done():
-            error = self.exception()
-            raise error if error is not None else NucleusError("the job was cancelled")
+        if self.done() and (error := self.exception()) is not None:
+            raise error
         raise Unavailable(f"no acknowledgement within {timeout} s; the job may have been taken in")
 
     def cancel(self) -> bool:

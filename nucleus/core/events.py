@@ -83,7 +83,7 @@ class JobRequeued(Event):
     job_id: str
     lease: int
     worker: str
-    reason: str  # worker_lost, replaced, undelivered, released or failed
+    reason: str  # worker_lost, replaced, left, undelivered, released or failed
     error: str
     output: str
     attempts: int  # after this one was charged, if it was

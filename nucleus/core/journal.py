@@ -1,8 +1,10 @@
 """The journal: gathers what happened until the next commit takes it away."""
 
+from dataclasses import replace
+
 from nucleus.core.events import Event, WorkerHeartbeat
 from nucleus.core.job import Job, evolve
-from nucleus.core.snapshot import Changes, Totals, WorkerRow
+from nucleus.core.snapshot import Changes, KeyRun, Totals, WorkerRow
 from nucleus.core.worker import Worker
 
 
@@ -17,6 +19,8 @@ class Journal:
         self._jobs: dict[str, Job] = {}
         self._workers: dict[str, Worker] = {}
         self._gone: list[str] = []
+        self._key_runs: list[KeyRun] = []
+        self._forgotten_keys: list[tuple[str, int]] = []
 
     def seq(self) -> int:
         """The next sequence number; each is given out once."""
@@ -58,6 +62,19 @@ class Journal:
         """Note a heartbeat, which is watched but never stored."""
         self._heartbeats.append(event)
 
+    def note_key(self, client: str, seq: int, number: int) -> None:
+        """Number ``seq`` of ``client`` became the job with this number."""
+        run = KeyRun(client, seq, number, 1)
+        last = self._key_runs[-1] if self._key_runs else None
+        if last is not None and run == last.next:
+            self._key_runs[-1] = replace(last, count=last.count + 1)
+        else:
+            self._key_runs.append(run)
+
+    def forget_keys(self, client: str, up_to: int) -> None:
+        """The keys of ``client`` up to this one are no longer wanted."""
+        self._forgotten_keys.append((client, up_to))
+
     def drain(self, job_types: tuple[str, ...], latest: float) -> Changes:
         """Hand over everything since the last call."""
         changes = Changes(
@@ -65,15 +82,22 @@ class Journal:
             jobs=tuple(job.row() for job in self._jobs.values()),
             workers=tuple(worker_row(worker) for worker in self._workers.values()),
             gone_workers=tuple(self._gone),
+            key_runs=tuple(self._key_runs),
+            forgotten_keys=tuple(self._forgotten_keys),
             totals=self.totals.copy(),
             job_types=job_types,
             next_seq=self.next_seq,
             latest=latest,
             heartbeats=tuple(self._heartbeats),
         )
+        self._clear()
+        return changes
+
+    def _clear(self) -> None:
         for gathered in (self._events, self._heartbeats, self._jobs, self._workers, self._gone):
             gathered.clear()
-        return changes
+        self._key_runs.clear()
+        self._forgotten_keys.clear()
 
 
 def worker_row(worker: Worker) -> WorkerRow:

@@ -5,11 +5,13 @@ its number for the job, 1, 2, 3 …; the last :data:`WINDOW` numbers of each cli
 remembered, and a client that was idle for :data:`IDLE` seconds is forgotten.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nucleus.core.job import Job, JobSpec
+from nucleus.core.job import Job, JobSpec, job_number, make_job_id
+from nucleus.core.journal import Journal
 from nucleus.core.refusals import Reason, Refusal
-from nucleus.core.snapshot import Archive
+from nucleus.core.snapshot import Archive, KeyRun
 
 WINDOW = 4096  # keys for each client; the shipped client keeps fewer submits unacknowledged
 IDLE = 3600.0  # seconds
@@ -19,7 +21,8 @@ IDLE = 3600.0  # seconds
 class _Window:
     last_used: float
     highest: int = 0
-    jobs: dict[int, str] = field(default_factory=dict)  # client_seq -> job id
+    numbers: dict[int, int] = field(default_factory=dict)  # client_seq -> job number
+    forgotten: int = 0  # the store was told to forget up to here
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,73 +36,92 @@ class Accepted:
 class Keys:
     """All keys of all users and clients."""
 
-    def __init__(self, live: dict[str, Job], archive: Archive) -> None:
+    def __init__(
+        self, ledger_id: str, live: dict[str, Job], archive: Archive, journal: Journal
+    ) -> None:
+        self._ledger_id = ledger_id
         self._live = live  # the ledger's jobs by id
         self._archive = archive
+        self._journal = journal
         self._users: dict[str, str] = {}  # user's key -> id of a live job
         self._windows: dict[str, _Window] = {}
 
-    def recognise(self, spec: JobSpec, client: str) -> Accepted | Refusal | None:
+    def load(self, runs: Iterable[KeyRun], now: float) -> None:
+        """Take over what a store remembers; nobody was idle while there was no master."""
+        for run in runs:
+            window = self._windows.setdefault(run.client, _Window(now))
+            for place in range(run.count):
+                self._put(window, run.first_seq + place, run.first_number + place)
+
+    def recognise(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal | None:
         """The job that ``spec`` repeats, a refusal when it cannot, ``None`` for a new one."""
-        job_id: str | None = None
         job = self._of_user(spec.key) if spec.key else None
-        if job is None and spec.client_seq:
-            job_id = self.find(client, spec.client_seq)
-            if job_id is None and self._expired(client, spec.client_seq):
-                message = f"client_seq: {spec.client_seq} is too old to tell whether it was seen"
-                return Refusal(Reason.KEY_EXPIRED, message)
-            job = self._job(job_id) if job_id is not None else None
-        if job is None:
-            return None if job_id is None else Accepted(job_id, duplicate=True)
-        if not job.asks_the_same(spec):
-            key = f"idempotency_key: {spec.key!r}" if spec.key else f"client_seq: {spec.client_seq}"
-            message = f"{key} belongs to {job.id}, a different job; use another key"
-            return Refusal(Reason.KEY_CONFLICT, message)
-        return Accepted(job.id, duplicate=True)
+        if job is not None:
+            return _repeat(job, spec, f"idempotency_key: {spec.key!r}")
+        return self._recognise_number(spec, client, now) if spec.client_seq else None
+
+    def _recognise_number(
+        self, spec: JobSpec, client: str, now: float
+    ) -> Accepted | Refusal | None:
+        window = self._windows.get(client)
+        if window is None:
+            return None
+        window.last_used = now
+        seq = spec.client_seq
+        number = window.numbers.get(seq)
+        if number is not None:
+            job_id = make_job_id(self._ledger_id, number)
+            job = self._live.get(job_id) or self._archive.find(job_id)
+            if job is None:  # trimmed meanwhile, but the number is still its
+                return Accepted(job_id, duplicate=True)
+            return _repeat(job, spec, f"client_seq: {seq}")
+        if seq <= window.highest - WINDOW:
+            message = f"client_seq: {seq} is too old to tell whether it was seen"
+            return Refusal(Reason.KEY_EXPIRED, message)
+        return None
 
     def _of_user(self, key: str) -> Job | None:
         job_id = self._users.get(key)
         return self._live[job_id] if job_id is not None else self._archive.find_key(key)
 
-    def _job(self, job_id: str) -> Job | None:
-        return self._live.get(job_id) or self._archive.find(job_id)
-
-    def hold(self, job: Job, now: float) -> None:
-        """Remember the keys of a live job."""
+    def hold(self, job: Job) -> None:
+        """Remember the user's key of a live job."""
         if job.key:
             self._users[job.key] = job.id
-        if job.client_seq:
-            self.remember(job.client, job.client_seq, job.id, now)
 
     def let_go(self, job: Job) -> None:
         """The job left memory: the archive knows its user's key now."""
         self._users.pop(job.key, None)
 
-    def remember(self, client: str, seq: int, job_id: str, now: float) -> None:
-        """Note that number ``seq`` of ``client`` became ``job_id``."""
-        window = self._windows.setdefault(client, _Window(now))
-        window.last_used = max(window.last_used, now)
-        if seq <= window.highest - WINDOW:
-            return  # of a live job that a new ledger meets again; expired all the same
-        window.jobs[seq] = job_id
+    def remember(self, job: Job, now: float) -> None:
+        """Remember which number of which client became ``job``."""
+        window = self._windows.setdefault(job.client, _Window(now))
+        window.last_used = now
+        number = job_number(job.id)
+        self._put(window, job.client_seq, number)
+        self._journal.note_key(job.client, job.client_seq, number)
+        outdated = window.highest - WINDOW
+        if outdated >= window.forgotten + WINDOW:  # now and then, not each time
+            window.forgotten = outdated
+            self._journal.forget_keys(job.client, outdated)
+
+    def _put(self, window: _Window, seq: int, number: int) -> None:
+        window.numbers[seq] = number
         if seq > window.highest:
             outdated = range(window.highest - WINDOW + 1, min(seq - WINDOW, window.highest) + 1)
             for old in outdated:
-                window.jobs.pop(old, None)
+                window.numbers.pop(old, None)
             window.highest = seq
-
-    def find(self, client: str, seq: int) -> str | None:
-        """The job that number ``seq`` of ``client`` became, if it is remembered."""
-        window = self._windows.get(client)
-        return window.jobs.get(seq) if window else None
-
-    def _expired(self, client: str, seq: int) -> bool:
-        """Whether ``seq`` is so old that it can no longer be told whether it was seen."""
-        window = self._windows.get(client)
-        return window is not None and seq <= window.highest - WINDOW
 
     def forget_idle(self, now: float) -> None:
         """Drop the clients that were idle for too long."""
         idle = [c for c, window in self._windows.items() if now - window.last_used > IDLE]
         for client in idle:
-            del self._windows[client]
+            self._journal.forget_keys(client, self._windows.pop(client).highest)
+
+
+def _repeat(job: Job, spec: JobSpec, key: str) -> Accepted | Refusal:
+    if job.asks_the_same(spec):
+        return Accepted(job.id, duplicate=True)
+    message = f"{key} belongs to {job.id}, a different job; use another key"
+    return Refusal(Reason.KEY_CONFLICT, message)

@@ -89,7 +89,7 @@ class Ledger:
         self._jobs: dict[str, Job] = {}  # live, and ended ones until their commit
         self._ready = ReadyQueue()
         self._attempts = Attempts(self._journal, self._ready, limits)
-        self._keys = Keys(self._jobs, archive)
+        self._keys = Keys(self.ledger_id, self._jobs, archive, self._journal)
         self._last_tick = self._allowance = self._time(now)
         self._load(snapshot)
 
@@ -98,14 +98,13 @@ class Ledger:
     def _load(self, snapshot: Snapshot) -> None:
         for row in snapshot.workers:
             self.roster.add(_restored(row, self._latest))
-        for key in snapshot.keys:
-            self._keys.remember(key.client, key.client_seq, key.job_id, key.at)
+        self._keys.load(snapshot.keys, self._latest)
         for job in sorted(snapshot.jobs, key=lambda job: (job.lease, job.id)):
             self._adopt(job)
 
     def _adopt(self, job: Job) -> None:
         self._jobs[job.id] = job
-        self._keys.hold(job, job.submitted_at)
+        self._keys.hold(job)
         if job.status is Status.QUEUED:
             self._ready.push(job, self._latest)
         elif holder := self.roster.find(job.worker, job.incarnation):
@@ -154,7 +153,7 @@ class Ledger:
         return Refusal(Reason.INVALID, problem) if problem else None
 
     def _enter(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal:
-        known = self._keys.recognise(spec, client)
+        known = self._keys.recognise(spec, client, now)
         if known is not None:
             return known
         if len(self._ready) >= self.limits.max_queued:
@@ -181,7 +180,9 @@ class Ledger:
         )
         job = new_job(event)
         self._jobs[job.id] = job
-        self._keys.hold(job, now)
+        self._keys.hold(job)
+        if spec.client_seq:
+            self._keys.remember(job, now)
         self._ready.push(job, now)
         self._journal.touch(job)
         self._journal.emit(event)
@@ -343,7 +344,7 @@ class Ledger:
         self._journal.emit(WorkerLeft(self._journal.seq(), now, worker.name, worker.incarnation))
         self._retire(worker, WorkerStatus.LEFT)
         for job_id in self._take_leases(worker):
-            self._attempts.requeue(self._jobs[job_id], "released", now)
+            self._attempts.requeue(self._jobs[job_id], "left", now)
 
     def _retire(self, worker: Worker, status: WorkerStatus) -> None:
         worker.status = status

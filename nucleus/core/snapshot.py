@@ -69,6 +69,24 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRun:
+    """Consecutive keys of one client, and the consecutive job numbers that they became.
+
+    A batch of submits makes one run, so keys cost a store next to nothing.
+    """
+
+    client: str
+    first_seq: int
+    first_number: int
+    count: int
+
+    @property
+    def next(self) -> "KeyRun":
+        """The run of one that would continue this one."""
+        return KeyRun(self.client, self.first_seq + self.count, self.first_number + self.count, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """Everything that one commit makes durable."""
 
@@ -81,21 +99,13 @@ class Changes:
     next_seq: int
     latest: float  # the ledger's time, Unix seconds
     heartbeats: tuple[WorkerHeartbeat, ...]  # ephemeral: watched, never stored
+    key_runs: tuple[KeyRun, ...] = ()
+    forgotten_keys: tuple[tuple[str, int], ...] = ()  # clients, and up to which of their keys
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.events or self.jobs or self.workers or self.gone_workers)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A client's key and the job it became."""
-
-    client: str
-    client_seq: int
-    job_id: str
-    at: float  # Unix seconds
+        return not (self.events or self.workers or self.gone_workers or self.forgotten_keys)
 
 
 @dataclass(slots=True)
@@ -108,7 +118,7 @@ class Snapshot:
     latest: float = 0.0
     jobs: list[Job] = field(default_factory=list)  # live ones only
     workers: list[WorkerRow] = field(default_factory=list)
-    keys: Iterable[KeyRow] = ()  # of the last hour, oldest first
+    keys: Iterable[KeyRun] = ()
     totals: Totals = field(default_factory=Totals)
     job_types: tuple[str, ...] = ()
 

@@ -129,7 +129,7 @@ class Worker:
     def hear(self, credit: Credit | None, stopped: tuple[int, ...] = ()) -> None:
         """Take note of the latest credit, and of voided leases that are no longer held."""
         if credit is not None and credit.seq > self.credit.seq:
-            self.credit = credit
+            self.credit = Credit(min(credit.window, MAX_WINDOW), credit.seq)
         self.voided.difference_update(stopped)
 
     def told(self, lease: int, *, accepted: bool) -> None:

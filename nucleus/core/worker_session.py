@@ -121,8 +121,8 @@ class WorkerSession:
         A result that is not legal ends the attempt as failed; every other lease is done with.
         """
         for lease, refusal in zip(self._in_call, refusals, strict=True):
-            held = self._held.pop(lease)
-            if refusal is not None and refusal.reason is Reason.INVALID:
+            held = self._held.pop(lease, None)
+            if held is not None and refusal is not None and refusal.reason is Reason.INVALID:
                 held.report = Report(held.job.job_id, lease, error=refusal.message)
                 self._held[lease] = held
         self._in_call = ()

@@ -13,11 +13,10 @@ from nucleus.core.errors import Fenced
 from nucleus.core.events import Event
 from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number, make_job_id
 from nucleus.core.lifecycle import TERMINAL, Status
-from nucleus.core.snapshot import Changes, KeyRow, Snapshot, Totals, WorkerRow
+from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 
 KEPT_EVENTS = 200_000
 KEPT_ENDED_JOBS = 100_000
-KEY_AGE = 3600.0  # seconds: how far back clients' own keys are handed to a new ledger
 
 _STATUS = JOB_FIELDS.index("status")
 _KEY = JOB_FIELDS.index("key")
@@ -37,6 +36,7 @@ class MemoryDisk:
     numbers: list[int] = field(default_factory=list)  # of all jobs, ascending
     ended: deque[str] = field(default_factory=deque)  # ids, in the order in which they ended
     keys: dict[str, str] = field(default_factory=dict)  # user's key -> job id
+    key_runs: dict[str, list[KeyRun]] = field(default_factory=dict)  # by client
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
 
@@ -58,8 +58,6 @@ class MemoryStore:
         disk.epoch += 1
         self._epoch = disk.epoch
         jobs = [job_from_row(row) for row in disk.rows.values()]
-        since = disk.latest - KEY_AGE
-        numbered = (job for job in jobs if job.client_seq and job.submitted_at >= since)
         return Snapshot(
             disk.ledger_id,
             disk.epoch,
@@ -67,7 +65,7 @@ class MemoryStore:
             disk.latest,
             jobs=[job for job in jobs if not job.ended],
             workers=list(disk.workers.values()),
-            keys=[KeyRow(j.client, j.client_seq, j.id, j.submitted_at) for j in numbered],
+            keys=[run for runs in disk.key_runs.values() for run in runs],
             totals=disk.totals.copy(),
             job_types=disk.job_types,
         )
@@ -81,6 +79,10 @@ class MemoryStore:
         disk.workers.update((row.name, row) for row in changes.workers)
         for name in changes.gone_workers:
             disk.workers.pop(name, None)
+        for run in changes.key_runs:
+            disk.key_runs.setdefault(run.client, []).append(run)
+        for client, up_to in changes.forgotten_keys:
+            self._forget_keys(client, up_to)
         disk.events.extend(changes.events)
         disk.totals, disk.job_types = changes.totals, changes.job_types
         disk.next_seq, disk.latest = changes.next_seq, changes.latest
@@ -95,6 +97,12 @@ class MemoryStore:
             disk.keys[row[_KEY]] = job_id
         if row[_STATUS] in TERMINAL:
             disk.ended.append(job_id)
+
+    def _forget_keys(self, client: str, up_to: int) -> None:
+        runs = self._disk.key_runs.pop(client, [])
+        kept = [run for run in runs if run.first_seq + run.count - 1 > up_to]
+        if kept:
+            self._disk.key_runs[client] = kept
 
     def _trim(self) -> None:
         disk = self._disk

@@ -15,6 +15,7 @@ import os
 import secrets
 import sqlite3
 import threading
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,12 +23,11 @@ from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
 from nucleus.core.events import Event
 from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number
 from nucleus.core.lifecycle import Status
-from nucleus.core.snapshot import Changes, KeyRow, Snapshot, Totals, WorkerRow
+from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import decode_event, encode_event
 
 APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
 SCHEMA_VERSION = 1
-KEY_AGE = 3600.0  # seconds: how far back clients' own keys are handed to a new ledger
 
 _MAGIC = b"SQLite format 3\0"
 _JOB_COLUMNS = ", ".join(JOB_FIELDS)
@@ -45,6 +45,10 @@ CREATE TABLE workers (
     name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, slots INTEGER NOT NULL,
     job_types TEXT NOT NULL, joined_at REAL NOT NULL, status TEXT NOT NULL, retired TEXT NOT NULL
 );
+CREATE TABLE key_runs (
+    client TEXT, first_seq INTEGER, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (client, first_seq)
+) WITHOUT ROWID;
 CREATE TABLE history (
     seq INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, job_id TEXT NOT NULL,
     data TEXT NOT NULL
@@ -53,6 +57,8 @@ CREATE TABLE history (
 _PUT_JOB = f"INSERT OR REPLACE INTO jobs VALUES (?, {', '.join('?' * len(JOB_FIELDS))})"
 _PUT_EVENT = "INSERT INTO history VALUES (?, ?, ?, ?, ?)"
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
+_FORGET_KEYS = "DELETE FROM key_runs WHERE client = ? AND first_seq + count - 1 <= ?"
 _PUT_LEDGER = (
     "UPDATE ledger SET next_seq = ?, latest = ?, totals = ?, job_types = ? WHERE epoch = ?"
 )
@@ -121,7 +127,7 @@ class SqliteStore:
             latest,
             jobs=self._jobs("WHERE status IN (1, 2) ORDER BY number"),
             workers=self._workers(),
-            keys=self._keys(latest - KEY_AGE),
+            keys=self._keys(),
             totals=Totals(**json.loads(totals)),
             job_types=tuple(json.loads(job_types)),
         )
@@ -151,6 +157,8 @@ class SqliteStore:
         write.executemany(
             "DELETE FROM workers WHERE name = ?", [(n,) for n in changes.gone_workers]
         )
+        write.executemany(_PUT_KEYS, (astuple(run) for run in changes.key_runs))
+        write.executemany(_FORGET_KEYS, changes.forgotten_keys)
         totals = changes.totals
         counts = {
             "submitted": totals.submitted,
@@ -228,16 +236,8 @@ class SqliteStore:
     def _workers(self) -> list[WorkerRow]:
         return [_worker_row(*row) for row in self._writer.execute("SELECT * FROM workers")]
 
-    def _keys(self, since: float) -> list[KeyRow]:
-        # Numbers grow with time, so the last hour is a range at the end of the table.
-        sql = "SELECT client, client_seq, id, submitted_at FROM jobs ORDER BY number DESC"
-        keys = []
-        for row in self._writer.execute(sql):
-            if row[3] < since:
-                break
-            if row[1]:
-                keys.append(KeyRow(*row))
-        return keys[::-1]
+    def _keys(self) -> list[KeyRun]:
+        return [KeyRun(*row) for row in self._writer.execute("SELECT * FROM key_runs")]
 
     def close(self) -> None:
         """Let go of the file."""
