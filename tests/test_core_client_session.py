@@ -2,20 +2,12 @@
 
 from dataclasses import replace
 
-from nucleus.core.client_session import (
-    MAX_BATCH,
-    MAX_BATCH_CHARACTERS,
-    MAX_PENDING,
-    Acknowledged,
-    ClientSession,
-    Ended,
-    Lost,
-    Refused,
-)
+from nucleus.core.client_session import MAX_BATCH, MAX_BATCH_CHARACTERS, MAX_PENDING, ClientSession
 from nucleus.core.events import Event
 from nucleus.core.job import JobSpec
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
+from nucleus.core.news import Acknowledged, Ended, Lost, Refused
 from nucleus.core.refusals import Reason, Refusal
 from tests.core_support import Queue, checked_queue
 

@@ -298,7 +298,7 @@ def freeze(master: MasterProcess, seconds: float) -> None:
 
 def test_the_limits_of_a_master_are_its_own() -> None:
     with running_master(limits=Limits(max_queued=3)) as master, open_stub(master.address) as stub:
-        for _ in range(2):
+        for _ in range(3):
             stub.SendJob(ECHO)
         refusal = refused(lambda: stub.SendJob(ECHO))
         assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")

@@ -11,7 +11,7 @@ from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 from nucleus.services.master import Master, watchers
 from nucleus.stores import memory
-from tests.support import eventually, open_stub, refused, running_master, running_worker
+from tests.support import open_stub, refused, running_master, running_worker
 
 
 @pytest.fixture(params=["memory", "sqlite"])

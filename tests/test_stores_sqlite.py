@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -139,7 +140,7 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_somebody_elses_is_refused() -> None:
     """Root may write anywhere, so the store is opened by a child that is nobody."""
     code = (
         "import os, sys\n"
@@ -151,15 +152,14 @@ def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
         "except StoreRefused as refusal:\n"
         "    print(refusal)\n"
     )
-    for parent in (tmp_path, *tmp_path.parents[:2]):  # to get there, it must be let through
-        parent.chmod(parent.stat().st_mode | 0o555)
-    path = tmp_path / "it"
-    child = subprocess.run(
-        [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=30
-    )
-    assert child.returncode == 0, child.stderr
-    assert str(path) in child.stdout and "read-only" in child.stdout
-    assert list(tmp_path.iterdir()) == []
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # nobody may look
+        path = Path(folder, "it")
+        command = [sys.executable, "-c", code, str(path)]
+        child = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        assert child.returncode == 0, child.stderr
+        assert str(path) in child.stdout and "read-only" in child.stdout
+        assert list(Path(folder).iterdir()) == []
 
 
 def test_a_missing_folder_is_refused_and_not_made(tmp_path: Path) -> None:

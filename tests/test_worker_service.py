@@ -309,7 +309,7 @@ def test_stopping_at_once_hands_everything_back_uncharged(
         assert client.workers()[0].state == "left"
         jobs = [client.job(handle.id) for handle in handles]
         assert [(job.status, job.attempts) for job in jobs] == [("QUEUED", 0)] * 2
-    assert client.stats().requeued == {"released": 2}
+    assert client.stats().requeued == {"left": 2}
 
 
 def test_stop_leaves_no_thread_and_no_child() -> None:

@@ -145,7 +145,8 @@ def _await_all(handles: list["JobHandle"], *, bar: bool) -> None:
 
     columns = ("waiting", BarColumn(), MofNCompleteColumn(), "jobs", TimeElapsedColumn())
     screen = console(stderr=True)
-    with Progress(*columns, console=screen, transient=True, disable=not bar) as progress:
+    hidden = not (bar and screen.is_terminal)
+    with Progress(*columns, console=screen, transient=True, disable=hidden) as progress:
         for _ in progress.track(as_completed(handles), total=len(handles)):
             pass
 

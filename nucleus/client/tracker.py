@@ -19,17 +19,11 @@ import grpc.aio
 
 from nucleus.client.connection import CALL_TIMEOUT, Connection
 from nucleus.client.handle import JobHandle
-from nucleus.core.client_session import (
-    Acknowledged,
-    ClientSession,
-    Ended,
-    Lost,
-    News,
-    Refused,
-)
+from nucleus.core.client_session import ClientSession
 from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, Unavailable
 from nucleus.core.job import JobSpec
 from nucleus.core.lifecycle import Status
+from nucleus.core.news import Acknowledged, Ended, Lost, News, Refused
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.jobs import parse_payload
 from nucleus.rpc import convert, loop

@@ -12,55 +12,18 @@ plain loop of ``submit`` travels in batches; at most :data:`MAX_PENDING` submits
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed
 from nucleus.core.job import JobSpec
 from nucleus.core.keys import WINDOW, Accepted
 from nucleus.core.lifecycle import Status
+from nucleus.core.news import Acknowledged, Ended, Lost, News, Refused
 from nucleus.core.refusals import Refusal
 
 MAX_BATCH = 1000  # jobs in one call
 MAX_BATCH_CHARACTERS = 2_000_000  # of payload in one call; the message limit is 16 MiB
 MAX_PENDING = WINDOW  # unacknowledged submits: what the master remembers of a client
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The submit is durable."""
-
-    client_seq: int
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The submit was refused; nothing happened."""
-
-    client_seq: int
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The job is in its last status."""
-
-    client_seq: int
-    job_id: str
-    status: Status
-    result: str = ""  # JSON text
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The ledger that knew the job is gone."""
-
-    client_seq: int
-    ledger_id: str  # of the one that answers in its place
-
-
-News = Acknowledged | Refused | Ended | Lost
 
 
 class ClientSession:

@@ -13,27 +13,13 @@ lease that is held is not taken twice, a report is sent until it is answered.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
+from itertools import islice
 
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import MAX_WINDOW, Assignment, Beat, Credit, Hello, Report, Reports
 
 MEMORY = 0.05  # seconds: finishing faster than this earns credit to prefetch
-
-
-class _Stage(Enum):
-    WAITING = "received"
-    RUNNING = "given to the executor"
-    STOPPING = "void, but still run"  # the executor could not stop it
-    REPORTED = "ended, and its report not answered yet"
-
-
-@dataclass(slots=True)
-class _Held:
-    job: Assignment
-    stage: _Stage = _Stage.WAITING
-    report: Report | None = None
+MAX_REPORTS = 1000  # in one call
 
 
 class WorkerSession:
@@ -47,12 +33,17 @@ class WorkerSession:
         self.session = 0
         self.draining = False
         self.blocked = 0  # slots taken by runs that ended, by timeout, but cannot be stopped
-        self._held: dict[int, _Held] = {}  # in the order received
-        self._stopped: set[int] = set()  # voided and no longer run, not told yet
+        self._held: dict[int, Assignment] = {}  # by lease, in the order received
+        # Each held lease is in exactly one of these four, in this order of its life:
+        self._waiting: dict[int, Assignment] = {}
+        self._running: dict[int, Assignment] = {}  # given to the executor
+        self._stopping: set[int] = set()  # void, but the executor could not stop it
+        self._reports: dict[int, Report] = {}  # ended, and not answered yet
+        self._stopped: set[int] = set()  # voided and no longer held, not told yet
         self._newest = 0  # the newest lease received; they arrive in ascending order
         self._void_early: set[int] = set()  # voided while still on the way to this worker
         self._in_call: tuple[int, ...] = ()  # leases in the SendResults that is under way
-        self._recent: deque[float] = deque()  # when jobs finished
+        self._recent: deque[float] = deque(maxlen=MAX_WINDOW)  # when jobs finished
         self._credit_seq = 0
         self._stated = 0  # the window last told
 
@@ -62,27 +53,24 @@ class WorkerSession:
         """Begin a new session; from now on only its messages count."""
         self.session += 1
         self._void_early.clear()  # what is on the way to the last session is ignored anyway
-        credit = self._credit(now)
-        slots, types, leases = self.slots, self.job_types, tuple(self._held)
-        return Hello(self.name, self.incarnation, self.session, slots, credit, types, leases)
+        credit, leases = self._credit(now), tuple(self._held)
+        who = self.name, self.incarnation, self.session
+        return Hello(*who, self.slots, credit, self.job_types, leases)
 
     def beat(self, now: float, *, leaving: bool = False) -> Beat:
         """The next heartbeat."""
-        running = tuple(lease for lease, h in self._held.items() if h.stage is _Stage.RUNNING)
-        stopped = tuple(sorted(self._stopped))
-        credit = self._credit(now)
-        return Beat(self.name, self.incarnation, self.session, credit, running, stopped, leaving)
+        running, stopped = tuple(self._running), tuple(sorted(self._stopped))
+        who = self.name, self.incarnation, self.session
+        return Beat(*who, self._credit(now), running, stopped, leaving)
 
-    def reports(self, now: float, limit: int = 1000) -> Reports | None:
+    def reports(self, now: float, limit: int = MAX_REPORTS) -> Reports | None:
         """The reports to send now; ``None`` when there are none, or some are under way."""
-        if self._in_call:
+        if self._in_call or not self._reports:
             return None
-        ready = [h.report for h in self._held.values() if h.report is not None][:limit]
-        if not ready:
-            return None
+        ready = tuple(islice(self._reports.values(), limit))
         self._in_call = tuple(report.lease for report in ready)
         stopped = tuple(sorted(self._stopped))
-        return Reports(self.name, self.incarnation, tuple(ready), self._credit(now), stopped)
+        return Reports(self.name, self.incarnation, ready, self._credit(now), stopped)
 
     def _credit(self, now: float) -> Credit:
         self._credit_seq += 1
@@ -110,7 +98,7 @@ class WorkerSession:
         for job in jobs:
             self._newest = max(self._newest, job.lease)
             if job.lease not in self._held and job.lease not in self._void_early:
-                self._held[job.lease] = _Held(job)
+                self._held[job.lease] = self._waiting[job.lease] = job
             self._void_early.discard(job.lease)
         if self.draining:
             self.drain()
@@ -121,10 +109,11 @@ class WorkerSession:
         A result that is not legal ends the attempt as failed; every other lease is done with.
         """
         for lease, refusal in zip(self._in_call, refusals, strict=True):
-            held = self._held.pop(lease, None)
-            if held is not None and refusal is not None and refusal.reason is Reason.INVALID:
-                held.report = Report(held.job.job_id, lease, error=refusal.message)
-                self._held[lease] = held
+            report = self._reports.pop(lease)
+            if refusal is not None and refusal.reason is Reason.INVALID:
+                self._reports[lease] = Report(report.job_id, lease, error=refusal.message)
+            else:
+                del self._held[lease]
         self._in_call = ()
 
     def unanswered(self) -> None:
@@ -136,20 +125,22 @@ class WorkerSession:
         self._stopped.difference_update(stopped)
 
     def voided(self, leases: Iterable[int]) -> list[int]:
-        """Hear that leases are void. Return those whose run should be stopped."""
+        """Hear that leases are void. Return those whose run should be stopped.
+
+        What has ended is still reported, so that the refusal is counted.
+        """
         to_stop = []
         for lease in leases:
-            held = self._held.get(lease)
-            if held is None:
+            if lease not in self._held:
                 self._stopped.add(lease)
                 if lease > self._newest:
                     self._void_early.add(lease)
-            elif held.stage is _Stage.WAITING:
+            elif self._waiting.pop(lease, None):
                 self._let_go(lease)
-            elif held.stage is _Stage.RUNNING:
-                held.stage = _Stage.STOPPING
+            elif self._running.pop(lease, None):
+                self._stopping.add(lease)
                 to_stop.append(lease)
-        return to_stop  # what has ended is still reported, so that the refusal is counted
+        return to_stop
 
     def _let_go(self, lease: int) -> None:
         del self._held[lease]
@@ -160,48 +151,42 @@ class WorkerSession:
     @property
     def busy(self) -> int:
         """Leases that the executor was given and that have not ended."""
-        return sum(h.stage in (_Stage.RUNNING, _Stage.STOPPING) for h in self._held.values())
+        return len(self._running) + len(self._stopping)
 
     def to_start(self) -> list[Assignment]:
         """The jobs to hand to the executor now, oldest first; they count as running."""
-        waiting = [h for h in self._held.values() if h.stage is _Stage.WAITING]
-        starting = waiting[: max(0, self.slots - self.blocked - self.busy)]
-        for held in starting:
-            held.stage = _Stage.RUNNING
-        return [held.job for held in starting]
+        free = max(0, self.slots - self.blocked - self.busy)
+        starting = list(islice(self._waiting.values(), free))
+        for job in starting:
+            self._running[job.lease] = self._waiting.pop(job.lease)
+        return starting
 
     def finished(self, report: Report, now: float) -> None:
         """A run ended; of a voided lease nothing is reported but that it stopped."""
-        held = self._held.get(report.lease)
-        if held is None:
-            return
-        if held.stage is _Stage.STOPPING:
-            self._let_go(report.lease)
-            return
-        held.stage, held.report = _Stage.REPORTED, report
-        self._recent.append(now)
-        if len(self._recent) > MAX_WINDOW:
-            self._recent.popleft()
+        if self._running.pop(report.lease, None):
+            self._reports[report.lease] = report
+            self._recent.append(now)
+        else:
+            self.stopped(report.lease)
 
     def stopped(self, lease: int) -> None:
-        """The executor has stopped the run of a voided lease."""
-        if lease in self._held:
+        """The run of a voided lease has come to its end."""
+        if lease in self._stopping:
+            self._stopping.remove(lease)
             self._let_go(lease)
 
     def assignment(self, lease: int) -> Assignment | None:
         """The job held under ``lease``."""
-        held = self._held.get(lease)
-        return held.job if held else None
+        return self._held.get(lease)
 
     # ---- leaving ----------------------------------------------------------------------
 
     def drain(self) -> None:
         """Take no more work: what has not started is handed back (``released``)."""
         self.draining = True
-        for lease, held in self._held.items():
-            if held.stage is _Stage.WAITING:
-                held.stage = _Stage.REPORTED
-                held.report = Report(held.job.job_id, lease, released=True)
+        for lease, job in self._waiting.items():
+            self._reports[lease] = Report(job.job_id, lease, released=True)
+        self._waiting.clear()
 
     @property
     def idle(self) -> bool:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from nucleus.core.client_session import Acknowledged, ClientSession, Ended, News
+from nucleus.core.client_session import ClientSession
 from nucleus.core.events import Event
 from nucleus.core.job import JobSpec
 from nucleus.core.keys import Accepted
+from nucleus.core.news import Acknowledged, Ended, News
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import Assignment, Beat, BeatAnswer, Credit, Report, Reports
 from nucleus.core.worker_session import WorkerSession

@@ -7,7 +7,6 @@ and what the clients were told.
 from collections import Counter
 from collections.abc import Iterable
 
-from nucleus.core.client_session import Acknowledged, Ended, News, Refused
 from nucleus.core.events import (
     Event,
     JobCompleted,
@@ -22,6 +21,7 @@ from nucleus.core.events import (
 from nucleus.core.job import Job, evolve, new_job
 from nucleus.core.lifecycle import Status
 from nucleus.core.limits import Limits
+from nucleus.core.news import Acknowledged, Ended, News, Refused
 from nucleus.core.snapshot import Totals
 from nucleus.sim.actors import SimClient, SimWorker
 from nucleus.sim.world import World

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from nucleus.core.client_session import Ended
 from nucleus.core.errors import Fenced
 from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed, JobLeased
 from nucleus.core.job import JobSpec, job_from_row
 from nucleus.core.keys import Accepted
 from nucleus.core.ledger import TICK, Ledger
 from nucleus.core.limits import Limits
+from nucleus.core.news import Ended
 from nucleus.core.outbox import Outbox
 from nucleus.core.refusals import Refusal
 from nucleus.core.snapshot import Changes

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from nucleus.core.client_session import Refused
 from nucleus.core.events import Event, JobFailed, JobRequeued, ResultRejected, WorkerLost
 from nucleus.core.job import JobSpec
 from nucleus.core.limits import Limits
+from nucleus.core.news import Refused
 from nucleus.core.worker import Report, Reports
 from nucleus.sim.actors import RUN_SECONDS, SimClient, SimWorker
 from nucleus.sim.judge import Judge

@@ -1,0 +1,44 @@
+"""What a client learns of its submits."""
+
+from dataclasses import dataclass
+
+from nucleus.core.lifecycle import Status
+from nucleus.core.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The submit is durable."""
+
+    client_seq: int
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The submit was refused; nothing happened."""
+
+    client_seq: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The job is in its last status."""
+
+    client_seq: int
+    job_id: str
+    status: Status
+    result: str = ""  # JSON text
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The ledger that knew the job is gone."""
+
+    client_seq: int
+    ledger_id: str  # of the one that answers in its place
+
+
+News = Acknowledged | Refused | Ended | Lost
