@@ -15,15 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import requests
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nucleus.cluster import Cluster
+from nucleus.cli.options import json_option
+from nucleus.services.common.options import option
+
+if TYPE_CHECKING:
+    from nucleus.cluster import Cluster
 
 T = TypeVar("T")
 
@@ -57,7 +60,7 @@ class Outcome:
 class Demo:
     """One run of the story."""
 
-    def __init__(self, cluster: Cluster, jobs: int, console: Console) -> None:
+    def __init__(self, cluster: "Cluster", jobs: int, console: Console) -> None:
         self._cluster = cluster
         self._console = console
         self._payloads = [LONG if i % 6 == 0 else SHORT[i % len(SHORT)] for i in range(jobs)]
@@ -91,6 +94,8 @@ class Demo:
     def _submit_one(self, payload: int) -> str:
         body = {"job_type": "Fibonacci", "payload": payload}
         url = f"{self._cluster.dashboard_url}/submit_job"
+        import requests
+
         answer = requests.post(url, json=body, timeout=REQUEST_TIMEOUT).json()
         return str(answer["job_id"])
 
@@ -143,6 +148,8 @@ class Demo:
 
     def _get(self, path: str) -> Any:
         url = f"{self._cluster.dashboard_url}{path}"
+        import requests
+
         return requests.get(url, timeout=REQUEST_TIMEOUT).json()
 
     def _state(self, worker: str) -> str:
@@ -211,15 +218,35 @@ def outcome_table(outcome: Outcome) -> Table:
 
 
 @click.command()
-@click.option("--jobs", default=300, show_default=True, type=click.IntRange(50, 5000))
-@click.option("--workers", default=4, show_default=True, type=click.IntRange(3, 32))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a story.")
+@option(
+    "--jobs",
+    default=300,
+    show_default=True,
+    type=click.IntRange(50, 5000),
+    help="How many Fibonacci jobs to submit.",
+)
+@option(
+    "--workers",
+    default=4,
+    show_default=True,
+    type=click.IntRange(3, 32),
+    help="How many workers; two of them get into trouble.",
+)
+@json_option("demo")
 def demo(jobs: int, workers: int, as_json: bool) -> None:
-    """Do real work, kill a worker, freeze another, and prove that nothing was lost.
+    """See a worker die under load, and nothing get lost.
 
     Starts a master, workers, monitoring and a dashboard as processes of their own on free
-    ports, and ends them all. Takes about 20 seconds. Exits with 1 if a promise was broken.
+    ports, kills one worker, freezes another until it comes back as a zombie, checks every
+    result in a second way, and ends everything. Takes about 15 seconds. Exits with 1 if a
+    promise was broken.
+
+    \b
+    Example: the same for a program.
+      nucleus demo --json
     """
+    from nucleus.cluster import Cluster
+
     console = Console(quiet=as_json)
     console.print("[bold]Nucleus[/]: a queue that loses a worker, and no job")
     with tempfile.TemporaryDirectory(prefix="nucleus-demo-") as folder:

@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from nucleus.core.errors import NucleusError
+from nucleus.core.errors import InvalidArgument, NucleusError
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.master import Master
 from nucleus.services.monitoring import Monitoring
 from nucleus.services.worker import Worker
 
 START_TIMEOUT = 15.0  # seconds until a part is ready
+BAD_INPUT = 2  # exit code of a part whose port is taken, or whose store cannot be used
 STOP_TIMEOUT = 6.0  # seconds until a part that was asked to stop is killed
 
 
@@ -140,12 +141,21 @@ class ProcessPart:
             raise NucleusError(f"{self.name} was not started")
         out = self._process.stdout
         if not select.select([out], [], [], START_TIMEOUT)[0] or not out.readline():
-            self.crash()
-            raise NucleusError(f"{self.name} did not start: {self._last_words()}")
+            raise self._failure()
 
-    def _last_words(self) -> str:
+    def _failure(self) -> NucleusError:
+        code = self._exit_code()
+        self.crash()
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        last_words = lines[-1].removeprefix("Error: ") if lines else "it said nothing"
+        message = f"{self.name} did not start: {last_words}"
+        return InvalidArgument(message) if code == BAD_INPUT else NucleusError(message)
+
+    def _exit_code(self) -> int | None:
+        try:
+            return self._process.wait(1.0) if self._process is not None else None
+        except subprocess.TimeoutExpired:
+            return None
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM; a frozen process cannot hear it, and is killed."""

@@ -9,10 +9,8 @@ the connections of another. Nothing is written to stdout or stderr; what goes wr
 under ``nucleus.http`` and ``waitress``.
 """
 
-import errno
 import json
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable
@@ -25,7 +23,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from werkzeug.exceptions import HTTPException
 
-from nucleus.core.errors import InvalidArgument, PortTaken
+from nucleus.services.common.ports import listen
 
 logger = logging.getLogger("nucleus.http")
 
@@ -93,34 +91,6 @@ class HttpServer:
         running, self._running = self._running, None
         if running is not None:
             running.stop()
-
-
-def listen(host: str, port: int, port_option: str = "--port") -> socket.socket:
-    """Return a listening TCP socket that no other program can share."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        # On POSIX this only skips the wait after a restart; elsewhere it would share the port.
-        # SO_REUSEPORT stays off: with it, two programs would split the calls between them.
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-    except (OSError, OverflowError) as reason:
-        listener.close()
-        raise _refusal(reason, host, port, port_option) from None
-    return listener
-
-
-def _refusal(reason: Exception, host: str, port: int, port_option: str) -> Exception:
-    if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
-        return PortTaken(
-            f"port {port} on {host} is taken; "
-            f"stop the other program or choose another with {port_option}"
-        )
-    return InvalidArgument(
-        f"cannot listen on host {host!r}, port {port}: {reason}; "
-        f"choose another address with --host and {port_option}"
-    )
 
 
 class _JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types

@@ -19,6 +19,7 @@ from nucleus.rpc import job_queue_pb2, loop
 from nucleus.rpc.channel import SERVER_OPTIONS
 from nucleus.rpc.job_queue_pb2_grpc import add_JobQueueServiceServicer_to_server
 from nucleus.services.common.clock import SystemClock
+from nucleus.services.common.ports import listen
 from nucleus.services.common.push import MetricsPusher
 from nucleus.services.master.catalog import RegistryCatalog
 from nucleus.services.master.engine import Engine
@@ -119,9 +120,9 @@ class Master:
             bound = self._server.add_insecure_port(self.address)
         except RuntimeError:
             bound = 0
-        if bound == 0:
-            what = f"port {self.port} on {self.host} is taken"
-            raise PortTaken(f"{what}; stop the other program or choose another with --port")
+        if bound == 0:  # gRPC does not say why
+            listen(self.host, self.port).close()
+            raise PortTaken(f"port {self.port} on {self.host} could not be taken; try again")
         self.port = bound
 
     async def _set_health(self, serving: bool) -> None:

@@ -140,7 +140,7 @@ class Worker:
                 await self._send_reports()
                 await self._link.beat(self._session.beat(self._clock.now(), leaving=True))
         except _CALL_FAILED as error:
-            logger.info("worker %s could not say goodbye: %s", self.name, error)
+            logger.info("worker %s could not say goodbye: %s", self.name, _brief(error))
         await self._close()
 
     async def _close(self) -> None:
