@@ -244,10 +244,10 @@ def master_process(store: Path, **options: Any) -> Iterator[MasterProcess]:
 
 @contextmanager
 def small_file_system(parent: Path) -> Iterator[Path]:
-    """Mount an empty file system of 2 MB; skip where that is not possible."""
+    """Mount an empty file system of 16 MB, to be filled up; skip where that is not possible."""
     folder = parent / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("only root can mount a small file system, and not everywhere")
     try:

@@ -180,13 +180,23 @@ def test_a_master_that_was_taken_over_stops_serving_and_says_so(file: Path) -> N
 
 def test_a_master_whose_commit_failed_does_not_take_the_store_back(file: Path) -> None:
     reasons: list[str] = []
+    lock = Path(f"{file}.lock")
+    newer = Master(port=0, store=str(file), take_over=True)
     with running_master(str(file), on_fenced=reasons.append) as older:
         impatient(older)
-        with running_master(str(file), take_over=True) as newer, open_stub(newer.address) as stub:
+        held = lock.stat().st_ino
+        with locked(file), open_stub(older.address) as stub:
+            assert refused(lambda: stub.SendJob(ECHO)).code == "ABORTED"
+            starting = threading.Thread(target=newer.start)
+            starting.start()  # waits for the file, as the older one does, who tries less often
+            eventually(lambda: lock.exists() and lock.stat().st_ino != held)
+        starting.join(timeout=10)
+        with open_stub(newer.address) as stub:
             epoch = stub.GetClusterState(pb.GetClusterStateRequest()).epoch
             eventually(lambda: reasons)
             assert stub.SendJob(ECHO).job_id
             assert stub.GetClusterState(pb.GetClusterStateRequest()).epoch == epoch
+        newer.stop()
 
 
 # ---- stopped, killed, frozen ----------------------------------------------------------

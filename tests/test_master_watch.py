@@ -1,5 +1,6 @@
 """``WatchEvents``: the history, then what is committed, without a gap or a repeat."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nucleus.core.events import Event, MasterStarted
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 from nucleus.services.master import Master, watchers
@@ -114,6 +116,49 @@ def test_a_watcher_that_falls_behind_is_read_the_history_and_misses_nothing(
     submit(stub, 10)
     watch.read_to(3011)
     assert watch.seqs == list(range(1, 3012))
+
+
+def test_a_page_of_the_history_that_runs_into_the_buffer_repeats_nothing() -> None:
+    """While a watcher catches up, what is committed is in the history and in its buffer."""
+    events: list[Event] = [MasterStarted(seq, 0.0, epoch=1) for seq in range(1, 9)]
+
+    async def read_history(from_seq: int, limit: int) -> list[Event]:
+        return [event for event in events if event.seq >= from_seq][:limit]
+
+    async def watch() -> list[list[int]]:
+        watcher = watchers.Watcher(1, client="", kinds=frozenset(), heartbeats=False)
+        watcher.start(5)
+        watcher.offer([*events[4:]], end=9)
+        batches = watcher.batches(read_history)
+        async with asyncio.timeout(5):
+            return [[event.seq for event in await anext(batches)] for _ in range(2)]
+
+    assert asyncio.run(watch()) == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_what_was_buffered_behind_a_lost_buffer_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One wake-up for two commits, of which the first was too much for the buffer."""
+    monkeypatch.setattr(watchers, "MAX_BUFFER", 2)
+    events: list[Event] = [MasterStarted(seq, 0.0, epoch=1) for seq in range(1, 5)]
+
+    async def read_history(from_seq: int, limit: int) -> list[Event]:
+        return [event for event in events if event.seq >= from_seq][:limit]
+
+    async def watch() -> list[list[int]]:
+        watcher = watchers.Watcher(1, client="", kinds=frozenset(), heartbeats=False)
+        watcher.start(1)
+        batches = watcher.batches(read_history)
+        first = asyncio.ensure_future(anext(batches))
+        await asyncio.sleep(0)  # it takes note of the start
+        await asyncio.sleep(0)  # and waits for news
+        watcher.offer(events[:3], end=4)
+        watcher.offer(events[3:], end=5)
+        async with asyncio.timeout(5):
+            return [[event.seq for event in batch] for batch in (await first, await anext(batches))]
+
+    assert asyncio.run(watch()) == [[1, 2, 3], [4]]
 
 
 def test_a_slow_watcher_with_a_filter_misses_nothing_of_its_own(

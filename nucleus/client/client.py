@@ -161,6 +161,7 @@ class Client:
             self.cancel(handle.acknowledged(PATIENCE))
         except (FailedPrecondition, NotFound):
             return False
+        self._tracker.await_end(handle, PATIENCE)  # so that it is ``cancelled()``, too
         return True
 
     # ---- many jobs, the cluster -------------------------------------------------------

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Coroutine
+from concurrent import futures
 from typing import Any
 
 import grpc
@@ -35,6 +36,7 @@ logger = logging.getLogger("nucleus.client")
 SEND_TIMEOUT = 10.0  # seconds: a commit on a slow disk is worth waiting for
 FOLLOW_INTERVAL = 1.0  # seconds between two looks at jobs that events do not tell about
 LOOKUP_BATCH = 1_000  # job ids in one call
+TELLING = 1.0  # seconds that the callback thread may take to end a handle
 KEPT_REFUSALS = 1_000  # handles, to warn of those that nobody looked at
 ENDS = ("JobCompleted", "JobFailed", "JobCancelled")
 
@@ -111,12 +113,24 @@ class Tracker:
         with self._room:
             if not self._session.withdraw(handle.client_seq):
                 return False
-            del self._handles[handle.client_seq]
             self._room.notify_all()
+        self.end_cancelled(handle)
+        return True
+
+    def end_cancelled(self, handle: JobHandle) -> None:
+        """The job is cancelled for certain; end its handle without waiting for the event."""
+        if self._handles.pop(handle.client_seq, None) is None:
+            futures.wait([handle], timeout=TELLING)  # the callback thread is just doing it
+            return
         handle.set_cancelled()
         with self.told:
             self.told.notify_all()
-        return True
+
+    def await_end(self, handle: JobHandle, timeout: float) -> None:
+        """Wait until ``handle`` has learned of its end, unless a callback asks."""
+        if threading.current_thread() is not self._callbacks:
+            with self.told:
+                self.told.wait_for(handle.done, timeout)
 
     def flush(self, timeout: float | None) -> int:
         """Wait until every submit is answered; return how many are not, after ``timeout`` s."""
@@ -273,10 +287,9 @@ class Tracker:
 
     def _let_go(self) -> None:
         """Nobody follows the open jobs any more, so nobody may wait for them."""
-        with self._room:
-            handles = list(self._handles.values())
-        for handle in handles:
-            message = "the client was closed before the job ended; the job may go on"
+        message = "the client was closed before the job ended; the job may go on"
+        while self._handles:
+            _, handle = self._handles.popitem()
             handle.set_exception(Unavailable(message))
         with self.told:
             self.told.notify_all()

@@ -50,7 +50,8 @@ class Proxy:
         if task is not None:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
-        with contextlib.closing(writer):
+        # Cancelled only by ``stop``; asyncio would report a cancelled handler as an error.
+        with contextlib.closing(writer), contextlib.suppress(asyncio.CancelledError):
             await self._open.wait()
             try:
                 there_reader, there_writer = await asyncio.open_connection(*self._target)

@@ -7,10 +7,14 @@ loop. It starts with its first user and ends with its last: :func:`acquire` and
 """
 
 import asyncio
+import errno
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
+
+logger = logging.getLogger("nucleus.rpc")
 
 T = TypeVar("T")
 
@@ -24,6 +28,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(_log)
         self._thread = threading.Thread(target=self._serve, name="nucleus-loop", daemon=True)
         self._thread.start()
 
@@ -82,6 +87,15 @@ def release() -> None:
             _current = None
     if ending is not None:
         ending.close()
+
+
+def _log(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody caught; asyncio's own handler ends up on stderr, which costs marks."""
+    error = context.get("exception")
+    # gRPC's poller may call once more after it was shut down; nothing is lost by it.
+    harmless = isinstance(error, OSError) and error.errno == errno.EBADF
+    level = logging.DEBUG if harmless else logging.ERROR
+    logger.log(level, "on the loop: %s", context.get("message"), exc_info=error)
 
 
 async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:

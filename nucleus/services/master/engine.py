@@ -20,6 +20,7 @@ from nucleus.core.ledger import TICK, Catalog, Ledger
 from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
+from nucleus.rpc.backoff import Backoff
 from nucleus.services.common.threads import DaemonThreads
 from nucleus.services.master.metrics import MasterMetrics
 from nucleus.services.master.streams import Streams
@@ -30,8 +31,6 @@ logger = logging.getLogger("nucleus.master")
 
 T = TypeVar("T")
 Effect = asyncio.Future[None]
-
-RELOAD_DELAY = 1.0  # seconds before the store is tried again after it failed
 
 
 class NotServing(NucleusError):
@@ -201,14 +200,15 @@ class Engine:
         self.streams.close_all()
         for abandoned in self.outbox.abandon(commit_issued=not failure.definite):
             _fail(abandoned.effect, CommitFailed(str(failure), definite=abandoned.definite))
+        backoff = Backoff(logger, "the store cannot be loaded")
         while not self._serving:
             try:
                 await self._load()
+                backoff.succeeded()
             except Fenced:
                 raise
             except (NucleusError, OSError) as error:
-                logger.error("the store cannot be loaded, trying again: %s", error)
-                await asyncio.sleep(RELOAD_DELAY)
+                await asyncio.sleep(backoff.failed(error))
 
     async def _guard(self, duty: Coroutine[Any, Any, None]) -> None:
         """Stop serving when a duty ends: callers would wait for its answers for ever."""

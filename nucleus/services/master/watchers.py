@@ -67,7 +67,8 @@ class Watcher:
                 found = await self._catch_up(read_history)
                 if found:
                     yield found
-            await self._news.wait()
+            if not self._buffer:  # what came while it caught up needs no other news
+                await self._news.wait()
             self._news.clear()
             if self.position < self._buffer_from:
                 continue
