@@ -24,11 +24,10 @@ print(json.dumps({
 
 def run(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
     """Execute cells in one kernel; the last one tells what is left behind."""
-    notebook: nbformat.NotebookNode = nbformat.v4.new_notebook(
-        cells=[*cells, nbformat.v4.new_code_cell(LEFT_BEHIND)]
-    )
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number}"
+    code = [*cells, nbformat.v4.new_code_cell(LEFT_BEHIND)]
+    for number, cell in enumerate(code):
+        cell["id"] = f"cell-{number}"  # the same cells come twice
+    notebook: nbformat.NotebookNode = nbformat.v4.new_notebook(cells=code)
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     return notebook
 
