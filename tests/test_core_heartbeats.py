@@ -1,6 +1,5 @@
 """Heartbeats, silence, and a master that was frozen itself (promise 4)."""
 
-
 from nucleus.core.events import WorkerJoined, WorkerLeft, WorkerLost
 from nucleus.core.ledger import TICK
 from nucleus.core.lifecycle import Status
