@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+import psutil
 import pytest
 import requests
 
@@ -38,6 +39,15 @@ def eventually(predicate: Callable[[], T], timeout: float = 10.0, interval: floa
             raise AssertionError(f"still {answer!r} after {timeout:g} s")
         time.sleep(interval)
     return answer
+
+
+def job_children() -> list[psutil.Process]:
+    """Return the processes in which this process's workers run jobs.
+
+    Other children may be there as well, such as the resource tracker of multiprocessing.
+    """
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "nucleus.jobs.child" in child.cmdline()]
 
 
 def free_port() -> int:

@@ -142,7 +142,9 @@ def test_stop_names_what_still_runs_and_reports_no_more(bench: Bench) -> None:
     executor.submit(Task(13, "Echo", "0", 60.0))
     assert bench.ended().lease == 13
     assert executor.stop() == ["lease 12: Wait"]
-    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+    assert eventually(
+        lambda: not any(isinstance(t, threading.Timer) for t in threading.enumerate())
+    )
     assert executor.stop() == ["lease 12: Wait"]
     with pytest.raises(FailedPrecondition):
         executor.submit(Task(14, "Echo", "0", None))

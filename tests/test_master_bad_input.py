@@ -126,7 +126,6 @@ def test_one_bad_job_of_a_batch_does_not_stop_the_others(stub: JobQueueServiceSt
     assert counts(stub)[0] == before + len(small)
 
 
-@pytest.mark.xfail(reason="core/checks.py has no limit on client_seq yet", strict=True)
 def test_a_number_of_a_client_that_no_store_can_keep_is_refused(
     stub: JobQueueServiceStub,
 ) -> None:
@@ -364,11 +363,7 @@ def test_a_result_of_a_cancelled_job_is_refused(fresh: JobQueueServiceStub) -> N
         (pb.Result(result="{not JSON"), "result: '{not JSON' is not allowed; JSON text"),
         (pb.Result(result='"' + "x" * MIB + '"'), "at most 1048576 characters"),
         (pb.Result(released=False), "outcome: None is not allowed"),
-        pytest.param(
-            pb.Result(result="1", run_seconds=float("nan")),
-            "run_seconds: nan is not allowed",
-            marks=pytest.mark.xfail(reason="core/checks.py does not look at it", strict=True),
-        ),
+        (pb.Result(result="1", run_seconds=float("nan")), "run_seconds: nan is not allowed"),
     ],
 )
 def test_a_report_that_says_nothing_legal_is_refused(

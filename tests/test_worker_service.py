@@ -21,6 +21,7 @@ from nucleus.services.worker import Worker, default_name
 from tests.support import (
     eventually,
     free_port,
+    job_children,
     running_master,
     running_worker,
     service_threads,
@@ -160,7 +161,7 @@ def test_cancelling_really_stops_a_job_of_the_process_executor(
 ) -> None:
     with running_worker(master.address, executor="process", **QUICK):
         assert client.submit("Echo", 1).result(timeout=10) == 1
-        (child,) = psutil.Process().children()
+        (child,) = job_children()
         handle = client.submit("Sleep", 60)
         eventually(lambda: client.workers()[0].running == 1)
         assert handle.cancel()
@@ -319,7 +320,7 @@ def test_stop_leaves_no_thread_and_no_child() -> None:
             with worker, Client(master.address) as client:
                 wait(client.submit_many("Echo", range(20)), timeout=20)
     assert eventually(lambda: service_threads() == [])
-    assert psutil.Process().children() == []
+    assert job_children() == []
 
 
 def test_stopping_without_a_master_is_quick_and_clean() -> None:
@@ -352,15 +353,18 @@ def test_a_worker_that_crashes_is_lost_and_its_job_is_done_elsewhere(
 
 
 def test_a_paused_worker_is_lost_and_its_late_result_is_refused(
-    master: Master, client: Client
+    master: Master, client: Client, gate: Gate
 ) -> None:
-    with running_worker(master.address, "sleepy", **QUICK) as sleepy:
-        handle = client.submit("Sleep", 0.3)
-        eventually(lambda: client.job(handle.id).status == "RUNNING")
+    given: dict[str, Any] = {"registry": gate.registry, **QUICK}
+    with running_worker(master.address, "sleepy", **given) as sleepy:
+        eventually(lambda: "Gate" in client.stats().job_types)
+        handle = client.submit("Gate", 1)
+        eventually(lambda: gate.began)
         sleepy.pause()
         eventually(lambda: client.stats().requeued == {"worker_lost": 1})
-        with running_worker(master.address, "awake", **QUICK):
-            assert handle.result(timeout=10) == 0.3
+        gate.opened.set()
+        with running_worker(master.address, "awake", **given):
+            assert handle.result(timeout=10) == 1
             before = client.job(handle.id)
             assert before.worker == "awake"
             sleepy.resume()
@@ -371,23 +375,24 @@ def test_a_paused_worker_is_lost_and_its_late_result_is_refused(
         assert client.submit("Echo", 1).result(timeout=10) == 1
     (rejected,) = history(client, ResultRejected)
     assert isinstance(rejected, ResultRejected)
-    assert (rejected.job_id, rejected.worker, rejected.reason) == (
-        handle.id,
-        "sleepy",
-        "stale_lease",
-    )
+    told = (rejected.job_id, rejected.worker, rejected.reason)
+    assert told == (handle.id, "sleepy", "stale_lease")
     assert len(history(client, WorkerLost)) == 1
 
 
-def test_a_pause_shorter_than_the_timeout_costs_nothing(client: Client, master: Master) -> None:
-    with running_worker(master.address, **QUICK) as worker:
-        handle = client.submit("Sleep", 0.2)
-        eventually(lambda: client.job(handle.id).status == "RUNNING")
-        worker.pause()
-        eventually(lambda: client.workers()[0].heartbeat_age > 0.4)
-        worker.resume()
-        assert handle.result(timeout=10) == 0.2
-    assert (client.stats().requeued, client.stats().rejected) == ({}, {})
+def test_a_pause_shorter_than_the_timeout_costs_nothing(gate: Gate) -> None:
+    with running_master() as master, Client(master.address) as client:
+        with running_worker(master.address, registry=gate.registry, **QUICK) as worker:
+            eventually(lambda: "Gate" in client.stats().job_types)
+            handle = client.submit("Gate", 1)
+            eventually(lambda: gate.began)
+            worker.pause()
+            gate.opened.set()
+            eventually(lambda: client.workers()[0].heartbeat_age > 0.6)
+            assert client.job(handle.id).status == "RUNNING", "it says nothing meanwhile"
+            worker.resume()
+            assert handle.result(timeout=10) == 1
+        assert (client.stats().requeued, client.stats().rejected) == ({}, {})
 
 
 def test_a_second_worker_of_the_same_name_replaces_the_first(

@@ -161,7 +161,7 @@ class Client:
             self.cancel(handle.acknowledged(PATIENCE))
         except (FailedPrecondition, NotFound):
             return False
-        self._tracker.await_end(handle, PATIENCE)  # so that it is ``cancelled()``, too
+        self._tracker.end_cancelled(handle)
         return True
 
     # ---- many jobs, the cluster -------------------------------------------------------

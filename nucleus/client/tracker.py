@@ -126,12 +126,6 @@ class Tracker:
         with self.told:
             self.told.notify_all()
 
-    def await_end(self, handle: JobHandle, timeout: float) -> None:
-        """Wait until ``handle`` has learned of its end, unless a callback asks."""
-        if threading.current_thread() is not self._callbacks:
-            with self.told:
-                self.told.wait_for(handle.done, timeout)
-
     def flush(self, timeout: float | None) -> int:
         """Wait until every submit is answered; return how many are not, after ``timeout`` s."""
         with self._room:

@@ -4,6 +4,7 @@ Each function answers ``None`` when there is nothing to refuse.
 """
 
 import json
+import math
 
 from nucleus.core.job import Job, JobSpec
 from nucleus.core.lifecycle import Status
@@ -18,7 +19,8 @@ MAX_DELAY = 31_536_000.0  # seconds: a year
 MAX_ATTEMPTS = 100
 MAX_TIMEOUT = 86_400.0  # seconds: a day
 MAX_SLOTS = MAX_WINDOW
-MAX_RESULT = 1_048_576  # characters of a result's JSON text
+MAX_RESULT = 1_048_576  # characters of a result's JSON text, an error or an output
+MAX_INTEGER = 2**63 - 1  # what a database can keep
 
 
 def check_spec(spec: JobSpec, client: str) -> Refusal | None:
@@ -41,6 +43,8 @@ def check_spec(spec: JobSpec, client: str) -> Refusal | None:
 def _check_client(spec: JobSpec, client: str) -> Refusal | None:
     if len(client) > MAX_CLIENT:
         return invalid("client_id", client, f"at most {MAX_CLIENT} characters")
+    if spec.client_seq > MAX_INTEGER:
+        return invalid("client_seq", spec.client_seq, f"at most {MAX_INTEGER}")
     if spec.client_seq and not client:
         return invalid("client_id", client, "a client that numbers its jobs must name itself")
     return None
@@ -48,17 +52,24 @@ def _check_client(spec: JobSpec, client: str) -> Refusal | None:
 
 def check_report(report: Report) -> Refusal | None:
     """Refuse a report that does not say what became of the lease."""
+    if not 0 <= report.run_seconds < math.inf:  # written so that NaN fails
+        return invalid("run_seconds", report.run_seconds, "seconds, 0 or more")
+    for name in ("result", "error", "output"):
+        size = len(getattr(report, name) or "")
+        if size > MAX_RESULT:
+            return invalid(name, f"{size} characters", f"at most {MAX_RESULT} characters")
     if report.released or report.error is not None:
         return None
-    if report.result is None:
+    return _check_result(report.result)
+
+
+def _check_result(result: str | None) -> Refusal | None:
+    if result is None:
         return invalid("outcome", None, "one of result, error and released is set")
-    if len(report.result) > MAX_RESULT:
-        size = f"{len(report.result)} characters"
-        return invalid("result", size, f"at most {MAX_RESULT} characters")
     try:
-        json.loads(report.result)
+        json.loads(result)
     except (ValueError, RecursionError):
-        return invalid("result", report.result, "JSON text")
+        return invalid("result", result, "JSON text")
     return None
 
 

@@ -80,7 +80,8 @@ class Watcher:
     async def _catch_up(self, read_history: ReadHistory) -> list[Event]:
         target = self._buffer_from
         events = await read_history(self.position, PAGE)
-        self.position = events[-1].seq + 1 if len(events) == PAGE else target
+        # Not beyond the target: what follows is in the buffer, unless that is lost meanwhile.
+        self.position = min(events[-1].seq + 1, target) if len(events) == PAGE else target
         return [event for event in events if event.seq < target and self.wants(event)]
 
 
