@@ -25,8 +25,12 @@ class Bench:
         self.groups.delete(parse_grouping(path))
 
     def shown(self) -> list[str]:
-        """Return the exposition without the stamps."""
-        return [line for line in self._lines() if not any(name in line for name in STAMPS)]
+        """Return the exposition without the stamps and without lines that say no HELP."""
+        return [
+            line
+            for line in self._lines()
+            if not any(name in line for name in STAMPS) and not line.endswith(" ")
+        ]
 
     def stamps(self) -> dict[str, float]:
         """Return what Monitoring itself says."""
@@ -104,8 +108,8 @@ def test_the_labels_of_the_group_override_those_in_the_body(bench: Bench) -> Non
 
 REFUSED = {
     "another TYPE in another group": (
-        ["ok 1", "# TYPE held gauge", "held 1"],
-        "line 2: held has TYPE gauge, but the group {job='first'} holds it as counter",
+        ["ok 1", "# TYPE held_total gauge", "held_total 1"],
+        "line 3: held_total has TYPE gauge, but the group {job='first'} holds it as counter",
     ),
     "the same sample twice": (
         ['x{k="1"} 1', 'x{k="1"} 1'],
@@ -123,17 +127,17 @@ REFUSED = {
         ["x 1", "nucleus_worker_up 1"],
         "line 2: nucleus_worker_up is made by Monitoring and cannot be pushed",
     ),
-    "a histogram over a held gauge": (
-        ["# TYPE held histogram", 'held_bucket{le="+Inf"} 1'],
-        "line 1: held has TYPE histogram",
+    "a histogram over a held summary": (
+        ["# TYPE lat histogram", 'lat_bucket{le="+Inf"} 1'],
+        "line 2: lat has TYPE histogram",
     ),
     "a histogram whose parts are another family": (
         ["h_sum 1", "# TYPE h histogram", 'h_bucket{le="+Inf"} 1'],
-        "line 2: h (histogram) collides with h_sum",
+        "line 3: h (histogram) collides with h_sum",
     ),
     "a part of a held summary": (
         ["# TYPE lat_count gauge", "lat_count 1"],
-        "line 1: lat_count (gauge) collides with lat",
+        "line 2: lat_count (gauge) collides with lat",
     ),
 }
 
@@ -170,7 +174,7 @@ def test_a_group_alone_with_a_name_may_change_its_type(bench: Bench) -> None:
 
 def test_a_post_that_collides_with_what_stays_is_blamed_on_its_own_line(bench: Bench) -> None:
     bench.put("job/a", "h 1", "h_sum 1")
-    with pytest.raises(InvalidArgument, match=r"line 2: h \(histogram\) collides with h_sum"):
+    with pytest.raises(InvalidArgument, match=r"line 3: h \(histogram\) collides with h_sum"):
         bench.post("job/a", "", "# TYPE h histogram", 'h_bucket{le="+Inf"} 1')
 
 

@@ -151,7 +151,7 @@ def test_a_refusal_and_a_broken_source_do_not_end_the_thread(
 
     bad = MetricsPusher(address(monitoring), "j", "i", lambda: b"garbage\n", SHORT)
     bad.start()
-    eventually(lambda: "line 1: garbage has no value" in caplog.text)
+    eventually(lambda: "line 1: 'garbage'" in caplog.text)
     bad.stop()
 
 

@@ -13,7 +13,7 @@ seconds. Not thread-safe: the shell holds a lock.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from nucleus.services.monitoring.text_format import Family, Labels, Sample, bad
+from nucleus.services.monitoring.text_format import Family, Labels, Sample, bad, merge
 
 EVICT_AFTER = 300.0
 """Seconds without a push after which a group is dropped; Prometheus's own staleness limit."""
@@ -81,7 +81,7 @@ class Groups:
 
     def collect(self, now: float) -> list[Family]:
         """Return everything to expose, each family once, in order of its name."""
-        merged = [_merge(list(holders.values())) for holders in self._holders.values()]
+        merged = [merge(list(holders.values())) for holders in self._holders.values()]
         stamps = [family for family in self._stamps(now) if family.samples]
         return sorted([*merged, *stamps], key=lambda family: family.name)
 
@@ -172,12 +172,6 @@ def _in_group(family: Family, grouping: Labels) -> Family:
 def _override(labels: Labels, grouping: Labels) -> Labels:
     # Without an instance of its own, a sample would get Monitoring's address from Prometheus.
     return tuple(sorted({"instance": "", **dict(labels), **dict(grouping)}.items()))
-
-
-def _merge(parts: list[Family]) -> Family:
-    """Join what several groups hold under one name; the oldest HELP wins."""
-    samples = tuple(sample for part in parts for sample in part.samples)
-    return replace(parts[0], samples=samples)
 
 
 def _latest(stamps: dict[Labels, float], labels: Labels, when: float) -> None:
