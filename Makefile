@@ -34,7 +34,7 @@ test-long: .venv/.stamp ## Run the slow tests
 	test $$code -eq 5 || exit $$code; echo "No test is marked long."; }
 
 test-full: .venv/.stamp ## Run the slow tests at their full sizes
-	NUCLEUS_TEST_SIZE=full $(BIN)/pytest -m "full or long"
+	$(BIN)/pytest -m "full or long"
 
 lint: .venv/.stamp ## Check style and format (PEP 8, by ruff)
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""500 simulated worlds keep every promise, and between them they saw everything go wrong."""
+"""A thousand simulated worlds keep every promise, and together they saw everything go wrong."""
 
 import os
 import subprocess
@@ -8,7 +8,8 @@ import pytest
 
 from nucleus.sim import run_seeds, simulate
 
-SEEDS = 500
+SEEDS = 1_000
+FULL_SEEDS = 10_000  # by `make test-full`
 CHUNK = 100
 
 FAULTS = {
@@ -57,6 +58,12 @@ OUTCOMES = {
     "JobCompleted",
     "JobCancelled",
 }
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(SEEDS, FULL_SEEDS, CHUNK))
+def test_every_promise_is_kept_in_many_more_worlds(first: int) -> None:
+    assert run_seeds(range(first, first + CHUNK)).runs == CHUNK
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
