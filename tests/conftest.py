@@ -1,9 +1,14 @@
 """What every test shares: how long it may take, and how hypothesis chooses its examples."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
+
+# A shell that runs something in the background makes it ignore SIGINT, and its children inherit
+# that. The tests press Ctrl-C for real, so here it means what it says.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Failed invariants of the core show the values that they compared.
 pytest.register_assert_rewrite("tests.core_support")
