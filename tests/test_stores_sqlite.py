@@ -303,7 +303,7 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
     assert (job["number"], job["status"]) == (5, 3)
     assert [tuple(row) for row in told] == [("JobSubmitted", 1)]
     assert (history["seq"], history["at"], history["job_id"]) == (5, event.at, told_of.job_id)
-    assert json.loads(history["data"])["client"] == told_of.client
+    assert (history["client"], history["lease"]) == (told_of.client, None)
     assert ledger["epoch"] == 1 and ledger["next_seq"] == 6 and len(ledger["ledger_id"]) == 6
     assert json.loads(ledger["totals"])["submitted"] == 0
 

@@ -54,7 +54,7 @@ class ClientSession:
     def submit(self, spec: JobSpec) -> int:
         """Take in a submit and return its number."""
         self._last += 1
-        self._pending.append(replace(spec, client_seq=self._last))
+        self._pending.append(spec.numbered(self._last))
         self._open[self._last] = ""
         return self._last
 

@@ -35,6 +35,20 @@ class JobSpec:
     client_seq: int = 0  # the client's own key
     retry_of: str = ""
 
+    def numbered(self, client_seq: int) -> "JobSpec":
+        """The same, under a number of its client."""
+        return JobSpec(
+            self.job_type,
+            self.payload,
+            self.priority,
+            self.delay,
+            self.max_attempts,
+            self.timeout,
+            self.key,
+            client_seq,
+            self.retry_of,
+        )
+
 
 @dataclass(slots=True)
 class Job:

@@ -1,6 +1,6 @@
 """The journal: gathers what happened until the next commit takes it away."""
 
-from dataclasses import replace
+from typing import Any
 
 from nucleus.core.events import Event, WorkerHeartbeat
 from nucleus.core.job import Job, evolve
@@ -19,7 +19,7 @@ class Journal:
         self._jobs: dict[str, Job] = {}
         self._workers: dict[str, Worker] = {}
         self._gone: list[str] = []
-        self._key_runs: list[KeyRun] = []
+        self._key_runs: list[list[Any]] = []  # the fields of a KeyRun; the last one grows
         self._forgotten_keys: list[tuple[str, int]] = []
 
     def seq(self) -> int:
@@ -64,12 +64,13 @@ class Journal:
 
     def note_key(self, client: str, seq: int, number: int) -> None:
         """Number ``seq`` of ``client`` became the job with this number."""
-        run = KeyRun(client, seq, number, 1)
-        last = self._key_runs[-1] if self._key_runs else None
-        if last is not None and run == last.next:
-            self._key_runs[-1] = replace(last, count=last.count + 1)
-        else:
-            self._key_runs.append(run)
+        if self._key_runs:
+            last = self._key_runs[-1]
+            count = last[3]
+            if last[:3] == [client, seq - count, number - count]:
+                last[3] = count + 1
+                return
+        self._key_runs.append([client, seq, number, 1])
 
     def forget_keys(self, client: str, up_to: int) -> None:
         """The keys of ``client`` up to this one are no longer wanted."""
@@ -82,7 +83,7 @@ class Journal:
             jobs=tuple(job.row() for job in self._jobs.values()),
             workers=tuple(worker_row(worker) for worker in self._workers.values()),
             gone_workers=tuple(self._gone),
-            key_runs=tuple(self._key_runs),
+            key_runs=tuple(KeyRun(*run) for run in self._key_runs),
             forgotten_keys=tuple(self._forgotten_keys),
             totals=self.totals.copy(),
             job_types=job_types,

@@ -32,23 +32,26 @@ class Totals:
 
     def count(self, event: Event) -> None:
         """Count what ``event`` tells."""
-        match event:
-            case JobSubmitted():
-                self.submitted += 1
-            case JobCompleted():
-                _add(self.finished, Status.COMPLETED.name)
-            case JobFailed():
-                _add(self.finished, Status.FAILED.name)
-            case JobCancelled():
-                _add(self.finished, Status.CANCELLED.name)
-            case JobRequeued(reason=reason):
-                _add(self.requeued, reason)
-            case ResultRejected(reason=reason):
-                _add(self.rejected, reason)
+        kind = type(event)
+        if kind is JobSubmitted:
+            self.submitted += 1
+        elif status := _FINISHED.get(kind):
+            _add(self.finished, status)
+        elif isinstance(event, JobRequeued):
+            _add(self.requeued, event.reason)
+        elif isinstance(event, ResultRejected):
+            _add(self.rejected, event.reason)
 
     def copy(self) -> "Totals":
         """Totals that later events do not change."""
         return Totals(self.submitted, dict(self.finished), dict(self.requeued), dict(self.rejected))
+
+
+_FINISHED: dict[type[Event], str] = {
+    JobCompleted: Status.COMPLETED.name,
+    JobFailed: Status.FAILED.name,
+    JobCancelled: Status.CANCELLED.name,
+}
 
 
 def _add(counts: dict[str, int], name: str) -> None:
@@ -79,11 +82,6 @@ class KeyRun:
     first_seq: int
     first_number: int
     count: int
-
-    @property
-    def next(self) -> "KeyRun":
-        """The run of one that would continue this one."""
-        return KeyRun(self.client, self.first_seq + self.count, self.first_number + self.count, 1)
 
 
 @dataclass(frozen=True, slots=True)

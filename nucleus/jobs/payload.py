@@ -45,7 +45,7 @@ def parse_payload(text: str) -> Any:
     _check_size(text)
     _check_depth(text)
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_not_json)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         shown = shorten(text) or "an empty text"
         raise ValueError(f"{shown} is not JSON: {error.msg} at character {error.pos}") from None
@@ -118,3 +118,7 @@ def _number(literal: str) -> float:
 
 def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: ``json.loads`` with these options would make one for each call.
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_not_json)

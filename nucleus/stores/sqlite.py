@@ -24,7 +24,7 @@ from nucleus.core.events import Event
 from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number
 from nucleus.core.lifecycle import Status
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
-from nucleus.stores.codec import decode_event, encode_event
+from nucleus.stores.codec import EVENT_COLUMNS, event_from_row, event_row
 
 APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
 SCHEMA_VERSION = 1
@@ -50,12 +50,12 @@ CREATE TABLE key_runs (
     PRIMARY KEY (client, first_seq)
 ) WITHOUT ROWID;
 CREATE TABLE history (
-    seq INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, job_id TEXT NOT NULL,
-    data TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, {", ".join(EVENT_COLUMNS[1:])}
 );
 """
 _PUT_JOB = f"INSERT OR REPLACE INTO jobs VALUES (?, {', '.join('?' * len(JOB_FIELDS))})"
-_PUT_EVENT = "INSERT INTO history VALUES (?, ?, ?, ?, ?)"
+_EVENT_COLUMNS = ", ".join(EVENT_COLUMNS)
+_PUT_EVENT = f"INSERT INTO history VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
 _FORGET_KEYS = "DELETE FROM key_runs WHERE client = ? AND first_seq + count - 1 <= ?"
@@ -152,7 +152,7 @@ class SqliteStore:
     def _write(self, changes: Changes) -> None:
         write = self._writer
         write.executemany(_PUT_JOB, ((job_number(row[0]), *row) for row in changes.jobs))
-        write.executemany(_PUT_EVENT, (_event_row(event) for event in changes.events))
+        write.executemany(_PUT_EVENT, map(event_row, changes.events))
         write.executemany(_PUT_WORKER, (_worker_values(row) for row in changes.workers))
         write.executemany(
             "DELETE FROM workers WHERE name = ?", [(n,) for n in changes.gone_workers]
@@ -221,9 +221,9 @@ class SqliteStore:
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
         """At most ``limit`` events from ``from_seq`` on."""
-        sql = "SELECT seq, at, kind, data FROM history WHERE seq >= ? ORDER BY seq LIMIT ?"
+        sql = f"SELECT {_EVENT_COLUMNS} FROM history WHERE seq >= ? ORDER BY seq LIMIT ?"
         with self._paging:
-            return [decode_event(*row) for row in self._pager.execute(sql, (from_seq, limit))]
+            return [event_from_row(row) for row in self._pager.execute(sql, (from_seq, limit))]
 
     def first_seq(self) -> int:
         """The oldest sequence number from which the history is complete."""
@@ -244,12 +244,6 @@ class SqliteStore:
         for connection in (self._finder, self._pager, self._writer):
             connection.close()
         self._lock_file.close()
-
-
-def _event_row(event: Event) -> tuple[Any, ...]:
-    kind, data = encode_event(event)
-    job_id = getattr(event, "job_id", "")
-    return event.seq, event.at, kind, job_id, data
 
 
 def _worker_values(row: WorkerRow) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from nucleus.services.common.ports import listen
 from nucleus.services.common.push import MetricsPusher
 from nucleus.services.master.catalog import RegistryCatalog
 from nucleus.services.master.engine import Engine
-from nucleus.services.master.metrics import LedgerCollector
+from nucleus.services.master.metrics import MasterCollector
 from nucleus.services.master.servicer import JobQueueService
 from nucleus.stores import Store, open_store
 
@@ -98,8 +98,6 @@ class Master:
             on_fenced=self._on_fenced,
         )
         engine = self._engine
-        collector = LedgerCollector(lambda: engine.outbox.ledger, SystemClock().now)
-        engine.metrics.registry.register(collector)
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         add_JobQueueServiceServicer_to_server(JobQueueService(engine, self._catalog), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -138,8 +136,10 @@ class Master:
 
     async def _render_on_loop(self) -> bytes:
         # As a command, so that no number gets out before it is committed.
-        registry = self._engine.metrics.registry
-        return await self._engine.run(lambda ledger, now: generate_latest(registry))
+        metrics = self._engine.metrics
+        return await self._engine.run(
+            lambda ledger, now: generate_latest(MasterCollector(ledger, metrics, now))
+        )
 
     def stop(self) -> None:
         """Refuse new calls, finish those under way, commit, and let go. Idempotent."""

@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -81,6 +82,8 @@ class Worker:
             self._pusher = MetricsPusher(monitoring, "nucleus_worker", self.name, source)
         self._loop: loop.LoopThread | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended: deque[Finished] = deque()  # filled by the executor's threads
+        self._take_ended_soon = False
 
     # ---- the life of the service ------------------------------------------------------
 
@@ -109,13 +112,13 @@ class Worker:
         Return the names of the jobs that run on, because their executor cannot stop them.
         Idempotent.
         """
-        return self._end(lambda: self._leave(drain), delete_metrics=True)
+        return self._close_down(lambda: self._leave(drain), delete_metrics=True)
 
     def crash(self) -> None:
         """Fall silent for ever, as if the process had died: nothing is said to anybody."""
-        self._end(self._close, delete_metrics=False)
+        self._close_down(self._close, delete_metrics=False)
 
-    def _end(
+    def _close_down(
         self, ending: Callable[[], Coroutine[Any, Any, None]], *, delete_metrics: bool
     ) -> list[str]:
         running, self._loop = self._loop, None
@@ -207,9 +210,20 @@ class Worker:
 
     def _ended_anywhere(self, running: loop.LoopThread, finished: Finished) -> None:
         """An attempt ended, perhaps while draining; this is called on the executor's thread."""
-        running.call(self._ended, finished)
+        self._ended.append(finished)
+        if not self._take_ended_soon:  # one call takes in all that end until it runs
+            self._take_ended_soon = True
+            running.call(self._take_ended)
 
-    def _ended(self, finished: Finished) -> None:
+    def _take_ended(self) -> None:
+        self._take_ended_soon = False  # first, so that whoever comes later calls again
+        while self._ended:
+            self._end(self._ended.popleft())
+        self._to_report.set()
+        if self._awake.is_set():
+            self._start_jobs()
+
+    def _end(self, finished: Finished) -> None:
         job = self._session.assignment(finished.lease)
         if job is None:
             return
@@ -222,9 +236,6 @@ class Worker:
             run_seconds=finished.seconds,
         )
         self._session.finished(report, self._clock.now())
-        self._to_report.set()
-        if self._awake.is_set():
-            self._start_jobs()
 
     # ---- reporting --------------------------------------------------------------------
 
