@@ -8,6 +8,7 @@ The fixture :func:`checked_queue` checks the invariants on the way out of each t
 modules call it ``queue``.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -56,6 +57,13 @@ class Types:
 
     def check(self, job_type: str, payload: str) -> str | None:
         return "payload: 'bad' is not allowed; anything else" if payload == "bad" else None
+
+    def check_result(self, result: str) -> str | None:
+        try:
+            json.loads(result)
+        except (ValueError, RecursionError):
+            return f"result: {result[:20]!r} is not allowed; JSON text"
+        return None
 
 
 class Queue:

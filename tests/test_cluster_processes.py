@@ -1,6 +1,8 @@
 """A cluster of real processes, killed for real."""
 
 import math
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -15,10 +18,11 @@ import psutil
 import pytest
 import requests
 
-from nucleus.client import JobHandle
+from nucleus.client import Client, JobHandle
 from nucleus.cluster import Cluster
+from nucleus.cluster.parts import ProcessPart
 from nucleus.core.events import JobCompleted
-from tests.support import eventually
+from tests.support import eventually, running_master
 
 JOBS = 300
 
@@ -118,6 +122,42 @@ def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
     psutil.wait_procs(family, timeout=5)
     assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
     assert not folder.exists()
+
+
+def test_the_master_stays_until_a_slow_worker_has_said_goodbye(tmp_path: Path) -> None:
+    store = tmp_path / "ledger.db"
+    cluster = Cluster(1, mode="processes", store=store, dashboard=False, monitoring=False)
+    with cluster:
+        cluster.kill("worker-1", "slow")
+    with running_master(str(store)) as master, Client(f"127.0.0.1:{master.port}") as client:
+        assert [worker.state for worker in client.workers()] == ["left"]
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Make this process hold every descriptor up to 1,100."""
+    count = 1100
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2 * count:
+        pytest.skip(f"needs {2 * count} open files; ulimit -Hn says {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * count), hard))
+    with ExitStack() as stack:
+        while (descriptor := os.open(os.devnull, os.O_RDONLY)) < count:
+            stack.callback(os.close, descriptor)
+        os.close(descriptor)
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_part_starts_beside_more_than_a_thousand_open_files(tmp_path: Path) -> None:
+    ports = ["--push-port", "0", "--scrape-port", "0"]
+    part = ProcessPart("monitoring", "monitoring", ports, tmp_path)
+    part.launch()
+    try:
+        part.wait_ready()
+    finally:
+        part.crash()
 
 
 def test_the_parts_end_when_their_owner_is_killed(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
 from nucleus.cluster import Cluster
+from nucleus.cluster.network import WorkerNetwork
 from nucleus.core.errors import FailedPrecondition, InvalidArgument, PortTaken
+from nucleus.jobs import JobType, Registry
 from nucleus.services.master import Master
 from tests.support import eventually
 
@@ -93,6 +96,98 @@ def test_a_worker_can_be_added(cluster: Cluster) -> None:
     assert any(worker.name == name for worker in cluster.client.workers())
     with pytest.raises(InvalidArgument, match="is taken"):
         cluster.add_worker(name)
+
+
+def listeners() -> int:
+    sockets = psutil.Process().net_connections("tcp")
+    return sum(each.status == psutil.CONN_LISTEN for each in sockets)
+
+
+def incarnation(cluster: Cluster, name: str) -> str:
+    return next(w.incarnation for w in cluster.client.workers() if w.name == name)
+
+
+def test_a_crashed_worker_leaves_no_port_and_its_name_is_free(cluster: Cluster) -> None:
+    before = listeners()
+    cluster.kill("worker-1")
+    assert listeners() < before
+    assert cluster.add_worker("worker-1") == "worker-1"
+    assert listeners() == before
+    assert cluster.workers == ["worker-2", "worker-1"]
+
+
+def test_a_worker_that_cannot_start_leaves_no_port(cluster: Cluster) -> None:
+    before = listeners()
+    cluster._executor = "gpu"  # type: ignore[assignment]  # on purpose
+    with pytest.raises(InvalidArgument, match="gpu is not known"):
+        cluster.add_worker("refused")
+    assert listeners() == before
+    assert "refused" not in cluster.workers
+
+
+class LongWay(WorkerNetwork):
+    """Everything arrives late from the beginning, also the hello."""
+
+    async def start(self) -> None:
+        await super().start()
+        self.slow(0.2)
+
+
+@pytest.fixture
+def late_hello(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called, it delays the hello of every worker that is started from then on."""
+    return lambda: monkeypatch.setattr("nucleus.cluster.cluster.WorkerNetwork", LongWay)
+
+
+def test_an_added_worker_is_not_mistaken_for_the_crashed_one_of_its_name(
+    cluster: Cluster, late_hello: Callable[[], None]
+) -> None:
+    late_hello()
+    crashed = incarnation(cluster, "worker-1")
+    cluster.kill("worker-1")
+    cluster.add_worker("worker-1")
+    assert incarnation(cluster, "worker-1") != crashed
+
+
+def test_a_started_cluster_has_its_own_workers_not_those_of_its_store(
+    tmp_path: Path, late_hello: Callable[[], None]
+) -> None:
+    store = tmp_path / "ledger.db"
+    with Cluster(workers=2, store=store) as first:
+        first.kill("worker-1")
+        first.kill("worker-2")
+        crashed = {worker.incarnation for worker in first.client.workers()}
+    late_hello()
+    with Cluster(workers=2, store=store) as second:
+        assert not crashed & {worker.incarnation for worker in second.client.workers()}
+
+
+def test_a_name_that_was_given_is_not_made_up_again(cluster: Cluster) -> None:
+    cluster.add_worker("worker-3")
+    cluster.add_worker("worker-5")
+    cluster.kill("worker-5")
+    assert [cluster.add_worker(), cluster.add_worker()] == ["worker-4", "worker-6"]
+
+
+def test_the_names_of_services_are_taken(cluster: Cluster) -> None:
+    cluster.kill_part("dashboard")
+    with pytest.raises(InvalidArgument, match="name: 'dashboard' is taken"):
+        cluster.add_worker("dashboard")
+
+
+def test_every_part_knows_the_types_of_the_registry_it_was_given() -> None:
+    registry = Registry()
+    registry.register(JobType("Twice", lambda n: 2 * n, "an integer", int, example=3))
+    with Cluster(1, executor="thread", monitoring=False, registry=registry) as cluster:
+        assert cluster.client.submit("Twice", 21).result(20) == 42
+        document = requests.get(f"{cluster.dashboard_url}/openapi.json", timeout=5).text
+    assert "Twice takes an integer" in document
+    assert "Fibonacci" not in document
+
+
+def test_a_registry_is_refused_where_parts_are_processes() -> None:
+    with pytest.raises(InvalidArgument, match="registry: mode='processes' takes only the default"):
+        Cluster(mode="processes", registry=Registry())
 
 
 def test_faults_name_what_is_allowed(cluster: Cluster) -> None:

@@ -305,3 +305,15 @@ def test_what_was_not_acknowledged_is_sent_to_the_new_ledger() -> None:
     assert client.answered(accepted("b", "c")) == [Acknowledged(2, "b"), Acknowledged(3, "c")]
     assert client.lookup() == ["b", "c"]
     assert client.shared() == ["b", "c"], "their end may have come before the watch"
+
+
+def test_what_was_not_acknowledged_when_the_place_was_lost_is_followed() -> None:
+    client = ClientSession("c")
+    client.submit(JobSpec("Echo", "1"))
+    client.next_batch()
+    client.lost_place()
+    assert client.next_seq == 0
+    assert client.following
+    assert client.shared() == []
+    client.answered([Accepted("job", duplicate=False)])
+    assert client.shared() == ["job"]

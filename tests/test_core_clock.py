@@ -5,7 +5,7 @@ import pytest
 from nucleus.core import errors
 from nucleus.core.clock import Clock, ManualClock
 from nucleus.core.errors import InvalidArgument, LedgerLost, NotFound, NucleusError, Unavailable
-from nucleus.core.refusals import Reason, invalid, shorten
+from nucleus.core.refusals import MAX_SHOWN, Reason, invalid, shorten
 
 
 def test_the_manual_clock_stands_still_until_it_is_advanced() -> None:
@@ -52,10 +52,10 @@ def test_a_refusal_names_the_field_the_value_and_what_is_allowed() -> None:
 
 @pytest.mark.parametrize("value", ["x" * 10_000, "\n" * 10_000, list(range(10_000)), "é" * 61])
 def test_a_long_value_is_shortened(value: object) -> None:
-    assert len(shorten(value)) < 70
-    assert shorten(value).endswith(("…", "…'"))
+    assert len(shorten(value)) == MAX_SHOWN
+    assert shorten(value).endswith("…")
 
 
-@pytest.mark.parametrize("value", ["short", 12, None, "x" * 60])
+@pytest.mark.parametrize("value", ["short", 12, None, "x" * 58])
 def test_a_short_value_is_shown_whole(value: object) -> None:
     assert shorten(value) == repr(value)

@@ -1,7 +1,15 @@
 """The worker's own rules: what it holds, what it says, when it drains (promises 7, 9 and 11)."""
 
 from nucleus.core.refusals import Reason, Refusal
-from nucleus.core.worker import MAX_WINDOW, Assignment, BeatAnswer, Hello, Report, WorkerStatus
+from nucleus.core.worker import (
+    MAX_REPORT_CHARACTERS,
+    MAX_WINDOW,
+    Assignment,
+    BeatAnswer,
+    Hello,
+    Report,
+    WorkerStatus,
+)
 from nucleus.core.worker_session import MEMORY, WorkerSession
 from tests.core_support import START, Queue, checked_queue
 
@@ -443,3 +451,37 @@ def test_a_drained_worker_leaves_nothing_behind(queue: Queue) -> None:
     queue.settle()
     assert queue.held("v") == ids
     assert {queue.job(job_id).attempts for job_id in ids} == {0}
+
+
+def test_one_call_carries_what_a_message_can_and_at_least_one_report() -> None:
+    worker = opened(slots=3)
+    worker.received(1, jobs(1, 2, 3))
+    worker.to_start()
+    for lease in (1, 2, 3):
+        worker.finished(Report(f"job-{lease}", lease, result="x" * MAX_REPORT_CHARACTERS), START)
+    for lease in (1, 2, 3):
+        assert reported(worker) == [lease]
+        answer(worker)
+    assert worker.idle
+
+
+def test_only_a_session_in_which_something_arrived_can_be_gone() -> None:
+    worker = opened()
+    gone = BeatAnswer(open_again=True, voided=())
+    assert not worker.must_reopen(worker.beat(START), gone)  # it may be under way
+    worker.received(1, [])
+    beat = worker.beat(START)
+    assert worker.must_reopen(beat, gone)
+    assert not worker.must_reopen(beat, BeatAnswer(open_again=False, voided=()))
+    worker.open(START)
+    assert not worker.must_reopen(beat, gone)
+
+
+def test_the_master_should_hear_soon_of_a_voided_lease_that_was_stopped() -> None:
+    worker = opened()
+    worker.received(1, jobs(1))
+    assert not worker.overstated(START)
+    worker.voided([1])
+    assert worker.overstated(START)
+    worker.told(worker.beat(START).stopped)
+    assert not worker.overstated(START)

@@ -30,8 +30,8 @@ class Bench:
         self.registry = Registry()
         self.registry.register(JobType("Echo", echo))
         self.registry.register(JobType("Poison", poison, kills_process=True))
-        self.registry.register_function("Wait", self._wait)
-        self.registry.register_function("Divide", lambda n: 1 / n)
+        self.registry.register(JobType("Wait", self._wait))
+        self.registry.register(JobType("Divide", lambda n: 1 / n))
 
     def _wait(self, value: Any) -> Any:
         self.began.release()
@@ -159,10 +159,10 @@ def test_stop_names_what_still_runs_and_reports_no_more(bench: Bench) -> None:
 def test_a_job_that_cannot_be_stopped_does_not_keep_the_interpreter() -> None:
     code = (
         "import threading\n"
-        "from nucleus.jobs import Registry\n"
+        "from nucleus.jobs import JobType, Registry\n"
         "from nucleus.services.worker.executors import Task, ThreadExecutor\n"
         "registry, began = Registry(), threading.Event()\n"
-        "registry.register_function('Hang', lambda _: (began.set(), threading.Event().wait()))\n"
+        "registry.register(JobType('Hang', lambda _: (began.set(), threading.Event().wait())))\n"
         "executor = ThreadExecutor(1, registry)\n"
         "executor.start(print)\n"
         "executor.submit(Task(1, 'Hang', 'null', None))\n"
@@ -177,7 +177,7 @@ def test_a_pool_of_processes_serves(bench: Bench) -> None:
     def who(_: None) -> int:
         return os.getpid()
 
-    bench.registry.register_function("Who", who)
+    bench.registry.register(JobType("Who", who))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         executor = FuturesExecutor(pool, 1, bench.registry)
         executor.start(bench.reports.put)

@@ -57,7 +57,7 @@ class Jobs:
         """Submit a shipped type or a function of the test; return its lease."""
         name = job if isinstance(job, str) else job.__name__
         if not isinstance(job, str):
-            self.registry.register_function(name, job)
+            self.registry.register(JobType(name, job))
         self.lease += 1
         self.executor.submit(
             Task(self.lease, name, json.dumps(payload, ensure_ascii=False), timeout)
@@ -367,7 +367,7 @@ def test_modules_are_found_where_the_worker_finds_them_and_imported_early(
     (tmp_path / "broken_jobs.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     registry, reports = Registry(), queue.Queue[Finished]()
-    registry.register_function("Imported", imported)
+    registry.register(JobType("Imported", imported))
     registry.register(JobType("Seven", importlib.import_module("early_jobs").seven))
     executor = ProcessExecutor(1, registry, ["broken_jobs", "early_jobs"])
     executor.start(reports.put)
@@ -502,7 +502,6 @@ def hold_the_lock(path):
 def report(ended):
     print("result", ended.result, ended.error, flush=True)
 
-assert default_registry().get("Shift").local
 executor = ProcessExecutor(2, default_registry())
 executor.start(report)
 executor.submit(Task(1, "Shift", "2", None))

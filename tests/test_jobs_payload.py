@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nucleus.core.refusals import MAX_SHOWN
 from nucleus.jobs import default_registry
 from nucleus.jobs.payload import (
     MAX_DEPTH,
     MAX_DIGITS,
     MAX_PAYLOAD_BYTES,
-    MAX_SHOWN,
     dump_result,
     parse_payload,
     shorten,

@@ -246,7 +246,7 @@ def hello(**given: Any) -> pb.GetJobsRequest:
         ({"worker": "a\nb"}, "worker: 'a\\nb' is not allowed"),
         ({"worker": "x" * 101}, "worker: 'xxx"),
         ({"incarnation": ""}, "incarnation: '' is not allowed"),
-        ({"session": 0}, "session: 0 is not allowed; an integer from 1 on"),
+        ({"session": 0}, "session: 0 is not allowed; an integer from 1 to 9223372036854775807"),
         ({"slots": 0}, "slots: 0 is not allowed; an integer from 1 to 1024"),
         ({"slots": 1025}, "slots: 1025 is not allowed"),
         ({"credit": pb.Credit(window=1025)}, "credit.window: 1025 is not allowed; at most 1024"),
@@ -360,10 +360,12 @@ def test_a_result_of_a_cancelled_job_is_refused(fresh: JobQueueServiceStub) -> N
     ("result", "says"),
     [
         (pb.Result(), "outcome: None is not allowed; one of result, error and released"),
-        (pb.Result(result="{not JSON"), "result: '{not JSON' is not allowed; JSON text"),
+        (pb.Result(result="{not JSON"), "result: {not JSON is not JSON"),
         (pb.Result(result='"' + "x" * MIB + '"'), "at most 1048576 characters"),
         (pb.Result(released=False), "outcome: None is not allowed"),
         (pb.Result(result="1", run_seconds=float("nan")), "run_seconds: nan is not allowed"),
+        (pb.Result(result="NaN"), "result: NaN is not JSON"),
+        (pb.Result(result="[" * 70 + "]" * 70), "is nested more than 64 deep"),
     ],
 )
 def test_a_report_that_says_nothing_legal_is_refused(
@@ -389,7 +391,7 @@ def test_many_results_get_an_outcome_each(fresh: JobQueueServiceStub) -> None:
         pb.Result(job_id="nope", lease=1, result="1"),
         pb.Result(job_id=jobs[1], lease=leases[jobs[1]], error="boom"),
     ]
-    request = pb.SendResultsRequest(worker="w", incarnation="i1", session=1, results=results)
+    request = pb.SendResultsRequest(worker="w", incarnation="i1", results=results)
     reasons = [outcome.refusal.reason for outcome in fresh.SendResults(request).outcomes]
     assert reasons == ["", "STALE_LEASE", "UNKNOWN_JOB", ""]
 
@@ -438,3 +440,17 @@ def test_bytes_that_are_no_message_are_refused(master: Master, stub: JobQueueSer
         call: Any = channel.unary_unary("/nucleus.rpc.JobQueueService/SendJob")
         assert "Error parsing message" in refused(lambda: call(b"\xff\xff\xff")).message
     assert counts(stub) == before
+
+
+def test_a_lease_or_session_that_no_store_can_keep_is_refused(fresh: JobQueueServiceStub) -> None:
+    huge = 2**63
+    result = pb.Result(job_id=submit(fresh), lease=huge, result="1")
+    report = pb.SendResultRequest(worker="w", incarnation="i1", result=result)
+    refusal = refused(lambda: fresh.SendResult(report))
+    assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "INVALID")
+    assert f"lease: {huge} is not allowed" in refusal.message
+    hello = pb.GetJobsRequest(
+        worker="w", incarnation="i1", session=huge, slots=1, job_types=["Echo"]
+    )
+    refusal = refused(lambda: next(fresh.GetJobs(hello)))
+    assert f"session: {huge} is not allowed" in refusal.message

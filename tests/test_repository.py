@@ -196,7 +196,7 @@ def test_no_file_names_a_machine_or_a_download() -> None:
 def test_contributing_names_only_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = re.findall(r"`((?:nucleus|tests|docs|proto)/[\w./*]+|[\w-]+[.*]+\w+)`", text)
-    assert len(named) > 12
+    assert len(named) > 5
     assert [name for name in named if not any(ROOT.glob(name))] == []
 
 

@@ -125,7 +125,7 @@ def test_what_became_of_a_lease_arrives(report: Report) -> None:
         Reports("w", "i", (report, report), Credit(1, 2), (3,)),
         Reports("w", "i", (report,)),
     ):
-        message = over_the_wire(convert.reports_to_message(reports, session=1))
+        message = over_the_wire(convert.reports_to_message(reports))
         assert convert.reports_from_message(message) == reports
 
 

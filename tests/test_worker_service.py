@@ -15,7 +15,7 @@ from nucleus.client import Client
 from nucleus.core.errors import InvalidArgument, JobFailed
 from nucleus.core.events import Event, JobLeased, ResultRejected, WorkerLost
 from nucleus.core.limits import Limits
-from nucleus.jobs import Registry, default_registry
+from nucleus.jobs import JobType, Registry, default_registry
 from nucleus.services.master import Master
 from nucleus.services.worker import Worker, default_name
 from tests.support import (
@@ -51,7 +51,7 @@ class Gate:
         self.registry = Registry()
         for name in ("Echo", "Sleep"):
             self.registry.register(default_registry().get(name))
-        self.registry.register_function("Gate", self._pass)
+        self.registry.register(JobType("Gate", self._pass))
 
     def _pass(self, value: Any) -> Any:
         self.began.append(value)
@@ -109,7 +109,7 @@ def test_a_failed_attempt_is_tried_again(client: Client, master: Master, gate: G
             raise ValueError("not yet")
         return len(tries)
 
-    gate.registry.register_function("Lucky", second_time_lucky)
+    gate.registry.register(JobType("Lucky", second_time_lucky))
     with running_worker(master.address, registry=gate.registry):
         eventually(lambda: "Lucky" in client.stats().job_types)
         handle = client.submit("Lucky", None)
@@ -135,7 +135,7 @@ def test_a_job_goes_only_to_a_worker_that_offers_its_type(
 def test_a_result_that_is_too_large_fails_its_job_and_not_the_worker(
     master: Master, client: Client, gate: Gate
 ) -> None:
-    gate.registry.register_function("Large", lambda size: "x" * size)
+    gate.registry.register(JobType("Large", lambda size: "x" * size))
     with running_worker(master.address, registry=gate.registry):
         eventually(lambda: "Large" in client.stats().job_types)
         with pytest.raises(JobFailed, match="at most 1,048,576"):

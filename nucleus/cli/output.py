@@ -16,12 +16,13 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nucleus.core.refusals import one_line
+
 if TYPE_CHECKING:
     from nucleus.client import JobView, WorkerView
 
 PIPE_WIDTH = 160  # columns, where there is no terminal that has a width
 FLEXIBLE = ("type", "payload", "worker", "result")  # columns of jobs
-SHORT = 60  # characters of a payload or result in a table
 
 STYLES = {
     "QUEUED": "yellow",
@@ -76,8 +77,7 @@ def plain(value: object) -> Text:
 
 def short_json(value: Any) -> Text:
     """A JSON value on one line, cut short if need be."""
-    text = json.dumps(value, ensure_ascii=False)
-    return _line(text if len(text) <= SHORT else text[: SHORT - 1] + "…")
+    return _line(one_line(json.dumps(value, ensure_ascii=False)))
 
 
 def duration(seconds: float) -> str:

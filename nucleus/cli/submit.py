@@ -13,6 +13,7 @@ import click
 from nucleus.cli.options import connect, json_option, master_option
 from nucleus.cli.output import console, duration, jobs_table, print_json
 from nucleus.core.errors import InvalidArgument, JobFailed, NucleusError
+from nucleus.core.refusals import one_line
 from nucleus.services.common.main import Exit
 from nucleus.services.common.options import option
 
@@ -34,7 +35,7 @@ def json_value(text: str) -> Any:
 
 def _hint(text: str) -> str:
     """Say what is wrong with ``text``; a shell has most likely eaten the quotes."""
-    shown = text if len(text) <= 40 else text[:39] + "…"
+    shown = one_line(text, 40)
     if any(sign in text for sign in '{["'):
         return f"{shown} is not JSON; put single quotes around it: '{{\"p\": 0.3}}'"
     quoted = json.dumps(shown, ensure_ascii=False)

@@ -5,7 +5,6 @@ import threading
 from typing import TYPE_CHECKING
 
 import click
-import psutil
 
 from nucleus.cli.options import json_option
 from nucleus.cli.output import console, table
@@ -133,10 +132,12 @@ class Everything:
         return f"{captured.get().rstrip()}\n\nReady. Ctrl-C stops everything.\n"
 
     def _watch(self) -> None:
+        from nucleus.cluster.leftovers import find_process
+
         told: set[int] = set()
         while not self._stopping.wait(LOOK):
             pids = self._cluster.pids
-            gone = {name: pid for name, pid in pids.items() if not _runs(pid)}
+            gone = {name: pid for name, pid in pids.items() if find_process(pid) is None}
             for name, pid in gone.items():
                 if pid not in told:
                     click.echo(f"{name} (process {pid}) has ended by itself", err=True)
@@ -144,10 +145,3 @@ class Everything:
             if pids and len(gone) == len(pids):
                 self._ending.give_up("every part has ended")
                 return
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

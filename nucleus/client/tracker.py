@@ -29,7 +29,7 @@ from nucleus.core.refusals import Reason, Refusal
 from nucleus.jobs import parse_payload
 from nucleus.rpc import convert, loop
 from nucleus.rpc import job_queue_pb2 as pb
-from nucleus.rpc.status import PASSING, refusal_error
+from nucleus.rpc.status import PASSING, brief, refusal_error
 
 logger = logging.getLogger("nucleus.client")
 
@@ -194,7 +194,7 @@ class Tracker:
             except (grpc.aio.AioRpcError, TimeoutError) as error:
                 if self._lost_place(error):
                     continue
-                await asyncio.sleep(backoff.failed(_brief(error)))
+                await asyncio.sleep(backoff.failed(brief(error)))
 
     def _lost_place(self, error: Exception) -> bool:
         """Whether the history no longer reaches back, or is another one: begin from now."""
@@ -202,7 +202,7 @@ class Tracker:
         if isinstance(error, grpc.aio.AioRpcError) and error.code() in out_of_range:
             with self._room:
                 lost = self._session.next_seq != 0
-                self._session.next_seq = 0
+                self._session.lost_place()
             self._missed = True
             return lost
         return False
@@ -217,6 +217,8 @@ class Tracker:
             async with asyncio.timeout(CALL_TIMEOUT):
                 batch = await call.read()
             if self._missed and isinstance(batch, pb.EventBatch):
+                with self._room:  # again: what was submitted meanwhile may have ended, too
+                    self._session.lost_place()
                 self._take(batch)
                 await self._look_up(self._session.lookup())
                 self._missed = False
@@ -311,7 +313,10 @@ class Tracker:
 
 def _end(handle: JobHandle, ended: Ended) -> None:
     if ended.status is Status.COMPLETED:
-        handle.set_result(parse_payload(ended.result))
+        try:
+            handle.set_result(parse_payload(ended.result))
+        except ValueError as error:  # an older master let it in
+            handle.set_exception(JobFailed(f"the result cannot be read: {error}"))
     elif ended.status is Status.FAILED:
         handle.set_exception(JobFailed(ended.error))
     else:
@@ -330,9 +335,3 @@ def _ended(job: pb.Job) -> Ended | None:
     if status in (Status.QUEUED, Status.RUNNING):
         return None
     return Ended(0, job.job_id, status, job.result, job.error)
-
-
-def _brief(error: Exception) -> str:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return f"{error.code().name}: {error.details()}"
-    return str(error) or type(error).__name__

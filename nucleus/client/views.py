@@ -42,6 +42,7 @@ class WorkerView:
     window: int  # the credit it gave
     heartbeat_age: float  # seconds
     job_types: tuple[str, ...]
+    incarnation: str = ""  # differs each time a worker of this name is started
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +107,5 @@ def _worker_view(worker: pb.WorkerState) -> WorkerView:
         window=worker.window,
         heartbeat_age=worker.heartbeat_age,
         job_types=tuple(worker.job_types),
+        incarnation=worker.incarnation,
     )

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import weakref
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, get_args
@@ -39,6 +40,8 @@ READY_TIMEOUT = 20.0  # seconds until all workers have said hello
 SLOW_DELAY = 0.5  # seconds added to everything that a slow worker hears and says
 CLOSE_TIMEOUT = 0.5  # seconds for what the cluster's own client has not sent yet
 
+SERVICES = ("dashboard", "master", "monitoring")  # the parts that are no workers
+
 _unnamed: "weakref.ref[Cluster] | None" = None
 
 
@@ -48,7 +51,8 @@ class Cluster:
     Use it in a ``with``, or call :meth:`start` and :meth:`stop`. ``store`` is ``"memory"`` or
     the path of an SQLite file. ``ports="standard"`` takes those of the README. In a notebook,
     starting an unnamed cluster stops the unnamed one before it, so that a cell can be run
-    again; give clusters a ``name`` to have several.
+    again; give clusters a ``name`` to have several. ``registry`` holds the job types, in place
+    of the default ones; only parts in threads can be given one.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Cluster:
         _check_choice("executor", executor, ("process", "thread"))
         if not 0 <= workers <= 1000:
             raise InvalidArgument(f"workers: {workers} is not allowed; 0 to 1000")
+        _check_registry(registry, mode)
         self.mode = mode
         self.name = name
         self._store = str(store)
@@ -84,6 +89,7 @@ class Cluster:
         self._parts: dict[str, Part] = {}
         self._networks: dict[str, WorkerNetwork] = {}
         self._numbers = itertools.count(1)
+        self._given: set[str] = set()  # names that add_worker was given
         self._running = False
 
     # ---- start and stop ---------------------------------------------------------------
@@ -101,7 +107,7 @@ class Cluster:
         try:
             self._start_parts()
             self.client = Client(self.address, registry=self._registry)
-            self._await_workers(self._first_workers)
+            self._await_hello(self.workers)
         except BaseException:
             self.stop()
             raise
@@ -125,15 +131,23 @@ class Cluster:
             part.wait_ready()
         self._record()
 
-    def _await_workers(self, count: int) -> None:
+    def _await_hello(self, names: Collection[str], earlier: Collection[str] = ()) -> None:
+        """Wait until workers of these names, other incarnations than ``earlier``, are there."""
         deadline = time.monotonic() + READY_TIMEOUT
-        while True:
-            alive = sum(worker.state == "alive" for worker in self.client.stats().workers)
-            if alive >= count:
-                return
+        while missing := set(names) - self._present(earlier):
             if time.monotonic() > deadline:
-                raise NucleusError(f"{alive} of {count} workers said hello in {READY_TIMEOUT} s")
+                who = ", ".join(sorted(missing))
+                raise NucleusError(f"{who} did not say hello in {READY_TIMEOUT} s")
             time.sleep(0.01)
+
+    def _present(self, earlier: Collection[str]) -> set[str]:
+        # "alive" alone says little: a dead worker is so for a while, and so is one that the
+        # master has read from its store and that has not come back.
+        return {
+            worker.name
+            for worker in self.client.stats().workers
+            if worker.state == "alive" and worker.connected and worker.incarnation not in earlier
+        }
 
     def stop(self) -> list[str]:
         """Stop everything; leave no process, port or file behind. Idempotent.
@@ -159,12 +173,11 @@ class Cluster:
     def _stop_parts(self) -> list[str]:
         """Stop those who ask before those who answer."""
         still_running: list[str] = []
-        order = ("dashboard", *self._networks, "master", "monitoring")
-        parts = [self._parts.pop(name) for name in order if name in self._parts]
-        for group in (parts[:-2], parts[-2:]):
-            for part in group:
+        for names in (("dashboard", *self._networks), ("master", "monitoring")):
+            parts = [self._parts.pop(name) for name in names if name in self._parts]
+            for part in parts:
                 part.ask_to_stop()
-            for part in group:
+            for part in parts:
                 still_running += part.wait_stopped()
         return still_running
 
@@ -212,7 +225,7 @@ class Cluster:
     @property
     def workers(self) -> list[str]:
         """The names of the workers that were started, without those that crashed."""
-        return [name for name in self._networks if name in self._parts]
+        return [name for name in tuple(self._networks) if name in self._parts]
 
     @property
     def pids(self) -> dict[str, int]:
@@ -250,7 +263,9 @@ class Cluster:
 
     def _make_dashboard(self) -> Part:
         if self.mode == "threads":
-            service = Dashboard(port=self._ports.dashboard, master=self.address)
+            service = Dashboard(
+                port=self._ports.dashboard, master=self.address, registry=self._registry
+            )
             return ThreadPart("dashboard", service)
         options = ["--port", str(self._ports.dashboard), "--master", self.address]
         return ProcessPart("dashboard", "dashboard", options, self._folder)
@@ -277,24 +292,36 @@ class Cluster:
         return ProcessPart(name, "worker", options, self._folder)
 
     def _next_name(self) -> str:
-        return f"worker-{next(self._numbers)}"
+        names = (f"worker-{number}" for number in self._numbers)
+        return next(name for name in names if name not in self._given)
 
     def add_worker(self, name: str | None = None) -> str:
-        """Start one more worker; return its name, when it has said hello."""
+        """Start one more worker; return its name, when it has said hello.
+
+        The name of a worker that crashed may be given again. Raises ``InvalidArgument`` when
+        the name is taken; a worker that cannot start leaves nothing behind.
+        """
         self._check_running()
         name = name or self._next_name()
-        if name in self._parts:
+        if name in self._parts or name in SERVICES:
             raise InvalidArgument(f"name: {name!r} is taken; choose another")
-        self._launch(self._make_worker(name))
-        deadline = time.monotonic() + READY_TIMEOUT
-        while not self._is_alive(name):
-            if time.monotonic() > deadline:
-                raise NucleusError(f"{name} did not say hello in {READY_TIMEOUT} s")
-            time.sleep(0.01)
+        self._given.add(name)
+        earlier = {w.incarnation for w in self.client.workers() if w.name == name}
+        try:
+            self._launch(self._make_worker(name))
+            self._await_hello([name], earlier)
+        except BaseException:
+            self._remove_worker(name)
+            raise
         return name
 
-    def _is_alive(self, name: str) -> bool:
-        return any(w.name == name and w.state == "alive" for w in self.client.stats().workers)
+    def _remove_worker(self, name: str) -> None:
+        """Crash it, as far as it was started, and close its way to the others."""
+        if part := self._parts.pop(name, None):
+            part.crash()
+        if network := self._networks.pop(name, None):
+            self._loop.run(network.stop())
+        self._record()
 
     # ---- breaking it ------------------------------------------------------------------
 
@@ -308,9 +335,7 @@ class Cluster:
         _check_choice("how", how, get_args(Fault))
         part, network = self._worker(worker)
         if how == "crash":
-            part.crash()
-            del self._parts[worker]
-            self._record()
+            self._remove_worker(worker)
         elif how == "pause":
             part.pause()
         elif how == "partition":
@@ -364,6 +389,15 @@ def _check_choice(field: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         choices = ", ".join(allowed) or "none at the moment"
         raise InvalidArgument(f"{field}: {value!r} is not allowed; one of {choices}")
+
+
+def _check_registry(registry: Registry | None, mode: Mode) -> None:
+    if mode == "processes" and registry is not None and registry is not default_registry():
+        raise InvalidArgument(
+            "registry: mode='processes' takes only the default one, because functions cannot be"
+            " handed to other processes; put them into a module and start workers with"
+            " `nucleus worker --master ADDRESS --jobs MODULE`, or use mode='threads'"
+        )
 
 
 def _replace_unnamed(cluster: Cluster) -> None:

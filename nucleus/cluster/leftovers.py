@@ -6,6 +6,7 @@ each owner (the process that started it). A run whose owner was killed is found 
 - ``record(name, pids)`` and ``forget(name)``: for the owner.
 - ``find()``: the runs of this user that are on record.
 - ``end(runs, …)``: end their processes.
+- ``find_process(pid)``: a process that has not ended.
 
 A process is named by its id *and* the time of its creation, so that a process which was given
 the id of a dead one is never taken for it. The folder belongs to this user alone.
@@ -41,10 +42,9 @@ class Process:
 
     def find(self) -> psutil.Process | None:
         """Return the process, or ``None`` when it has ended."""
-        with suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) < SAME_TIME and _runs(process):
-                return process
+        process = find_process(self.pid)
+        if process and abs(process.create_time() - self.created) < SAME_TIME:
+            return process
         return None
 
 
@@ -176,6 +176,15 @@ def _await_ends(processes: list[psutil.Process], timeout: float) -> list[psutil.
             break
         time.sleep(0.02)
     return alive
+
+
+def find_process(pid: int) -> psutil.Process | None:
+    """Return the process that has this id now, or ``None`` when it has ended."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if _runs(process):
+            return process
+    return None
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -5,12 +5,12 @@ it has: ``start``, ``stop``, ``crash``, ``pause``, ``resume``.
 """
 
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
 from nucleus.core.errors import InvalidArgument, NucleusError
 from nucleus.services.dashboard import Dashboard
@@ -140,7 +140,7 @@ class ProcessPart:
         if self._process is None or self._process.stdout is None:
             raise NucleusError(f"{self.name} was not started")
         out = self._process.stdout
-        if not select.select([out], [], [], START_TIMEOUT)[0] or not out.readline():
+        if not _has_news(out, START_TIMEOUT) or not out.readline():
             raise self._failure()
 
     def _failure(self) -> NucleusError:
@@ -199,3 +199,10 @@ class ProcessPart:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+
+def _has_news(out: IO[bytes], timeout: float) -> bool:
+    """Wait for something to read, or the end; ``select.select`` ends at descriptor 1,023."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(out, selectors.EVENT_READ)
+        return bool(selector.select(timeout))

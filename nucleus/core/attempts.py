@@ -65,6 +65,7 @@ class Attempts:
             not_before=now + delay,
             front=False,
             suspect=False,
+            run_seconds=report.run_seconds,
         )
         self._journal.change(job, event)
         self._ready.push(job, now)
@@ -106,6 +107,7 @@ class Attempts:
             not_before=job.not_before,
             front=True,
             suspect=lost or job.suspect,
+            run_seconds=0.0,
         )
         self._journal.change(job, event)
         self._ready.push(job, now)

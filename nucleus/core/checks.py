@@ -3,7 +3,6 @@
 Each function answers ``None`` when there is nothing to refuse.
 """
 
-import json
 import math
 
 from nucleus.core.job import Job, JobSpec
@@ -50,26 +49,21 @@ def _check_client(spec: JobSpec, client: str) -> Refusal | None:
     return None
 
 
-def check_report(report: Report) -> Refusal | None:
+def check_report(report: Report, by: Reports) -> Refusal | None:
     """Refuse a report that does not say what became of the lease."""
+    for name, text in (("worker", by.worker), ("job_id", report.job_id)):
+        if not _is_name(text):
+            return invalid(name, text, f"1 to {MAX_NAME} printable characters")
+    if report.lease > MAX_INTEGER:
+        return invalid("lease", report.lease, f"at most {MAX_INTEGER}")
     if not 0 <= report.run_seconds < math.inf:  # written so that NaN fails
         return invalid("run_seconds", report.run_seconds, "seconds, 0 or more")
     for name in ("result", "error", "output"):
         size = len(getattr(report, name) or "")
         if size > MAX_RESULT:
             return invalid(name, f"{size} characters", f"at most {MAX_RESULT} characters")
-    if report.released or report.error is not None:
-        return None
-    return _check_result(report.result)
-
-
-def _check_result(result: str | None) -> Refusal | None:
-    if result is None:
+    if report.result is None and report.error is None and not report.released:
         return invalid("outcome", None, "one of result, error and released is set")
-    try:
-        json.loads(result)
-    except (ValueError, RecursionError):
-        return invalid("result", result, "JSON text")
     return None
 
 
@@ -79,8 +73,8 @@ def check_hello(hello: Hello) -> Refusal | None:
         return invalid("worker", hello.worker, f"1 to {MAX_NAME} printable characters")
     if not _is_name(hello.incarnation):
         return invalid("incarnation", hello.incarnation, f"1 to {MAX_NAME} printable characters")
-    if hello.session < 1:
-        return invalid("session", hello.session, "an integer from 1 on")
+    if not 1 <= hello.session <= MAX_INTEGER:
+        return invalid("session", hello.session, f"an integer from 1 to {MAX_INTEGER}")
     if not 1 <= hello.slots <= MAX_SLOTS:
         return invalid("slots", hello.slots, f"an integer from 1 to {MAX_SLOTS}")
     if hello.credit.window > MAX_WINDOW:

@@ -120,13 +120,20 @@ class ClientSession:
         if self.ledger_id in ("", ledger_id):
             self.ledger_id = ledger_id
             return []
-        self.ledger_id, self.next_seq = ledger_id, 0
-        # Their end may come before the new ledger is watched.
-        self._shared.update(seq for seq, job_id in self._open.items() if not job_id)
+        self.ledger_id = ledger_id
+        self.lost_place()
         lost = [seq for seq, job_id in self._open.items() if job_id]
         for seq in lost:
             self._close(seq)
         return [Lost(seq, ledger_id) for seq in lost]
+
+    def lost_place(self) -> None:
+        """Watching begins anew, from now on; look up what was acknowledged.
+
+        What was not may end before that and be acknowledged after it, so it is followed.
+        """
+        self.next_seq = 0
+        self._shared.update(seq for seq, job_id in self._open.items() if not job_id)
 
     def seen(self, events: Iterable[Event], next_seq: int) -> list[News]:
         """Events of this client's jobs arrived."""
@@ -161,6 +168,11 @@ class ClientSession:
         name only the first one's.
         """
         return [job_id for seq in self._shared if (job_id := self._open[seq])]
+
+    @property
+    def following(self) -> bool:
+        """Whether there are such jobs, or will be when their submits are acknowledged."""
+        return bool(self._shared)
 
     def found(self, ends: Iterable[Ended]) -> list[News]:
         """Looked-up jobs have ended. Return what is news."""

@@ -90,6 +90,7 @@ class JobRequeued(Event):
     not_before: float
     front: bool  # ahead of jobs never dispatched
     suspect: bool  # its worker was lost: it may be the job that did it
+    run_seconds: float  # of an attempt that was reported as failed, else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,5 +110,5 @@ def worker_row(worker: Worker) -> WorkerRow:
         worker.job_types,
         worker.joined_at,
         worker.status.value,
-        tuple(sorted(worker.retired)),
+        worker.retired,
     )

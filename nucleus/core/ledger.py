@@ -47,6 +47,7 @@ from nucleus.core.refusals import Reason, Refusal, invalid
 from nucleus.core.roster import Roster
 from nucleus.core.snapshot import Archive, Changes, Snapshot, Totals, WorkerRow
 from nucleus.core.worker import (
+    MAX_RETIRED,
     Beat,
     BeatAnswer,
     Hello,
@@ -67,6 +68,9 @@ class Catalog(Protocol):
 
     def check(self, job_type: str, payload: str) -> str | None:
         """What is wrong with ``payload`` (JSON text) for ``job_type``, or ``None``."""
+
+    def check_result(self, result: str) -> str | None:
+        """What is wrong with ``result``, which should be JSON text, or ``None``."""
 
 
 class Ledger:
@@ -232,7 +236,7 @@ class Ledger:
         if known is None or known.incarnation != hello.incarnation:
             worker = Worker(hello.worker, hello.incarnation, hello.slots, hello.job_types, now, now)
             if known is not None:
-                worker.retired = known.retired | {known.incarnation}
+                worker.retired = (*known.retired, known.incarnation)[-MAX_RETIRED:]
             joins = True
         else:
             worker = known
@@ -309,7 +313,7 @@ class Ledger:
         job = self.find(report.job_id)
         if job is not None and 0 < report.lease == job.reported:
             return None  # a repeat of what was accepted already
-        refusal = check_report(report)
+        refusal = check_report(report, by) or self._check_result(report)
         if refusal is not None:
             return refusal
         refusal = refuse_report(job, by, report)
@@ -321,6 +325,10 @@ class Ledger:
             event = ResultRejected(seq, now, report.job_id, report.lease, by.worker, reason)
             self._journal.emit(event)
         return refusal
+
+    def _check_result(self, report: Report) -> Refusal | None:
+        problem = self._catalog.check_result(report.result) if report.result is not None else None
+        return Refusal(Reason.INVALID, problem) if problem else None
 
     # ---- losing workers ---------------------------------------------------------------
 
@@ -471,5 +479,5 @@ def _restored(row: WorkerRow, now: float) -> Worker:
         row.joined_at,
         last_heartbeat=now,
         status=WorkerStatus(row.status),
-        retired=set(row.retired),
+        retired=row.retired,
     )

@@ -8,6 +8,8 @@ it names the field, the value and what is allowed.
 from dataclasses import dataclass
 from enum import Enum
 
+MAX_SHOWN = 60  # characters of somebody's input that a message repeats
+
 
 class Reason(Enum):
     """Why not."""
@@ -39,9 +41,12 @@ def invalid(field: str, value: object, allowed: str) -> Refusal:
     return Refusal(Reason.INVALID, f"{field}: {shorten(value)} is not allowed; {allowed}")
 
 
-def shorten(value: object, limit: int = 60) -> str:
-    """``repr(value)``, cut so that a message stays readable whatever somebody sent."""
-    if isinstance(value, str) and len(value) > limit:
-        value = value[:limit] + "…"
-    text = repr(value)
-    return text if len(text) <= limit + 3 else text[:limit] + "…"
+def shorten(value: object) -> str:
+    """``repr(value)`` on one short line, whatever somebody sent."""
+    return one_line(repr(value))
+
+
+def one_line(text: str, limit: int = MAX_SHOWN) -> str:
+    """``text`` on one line of at most ``limit`` characters that can be printed."""
+    head = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(character if character.isprintable() else "·" for character in head)

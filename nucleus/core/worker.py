@@ -1,9 +1,12 @@
 """What the ledger knows of a worker, and the messages a worker sends about itself."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 MAX_WINDOW = 1024  # jobs; bounds what a lost worker can take with it
+MAX_REPORT_CHARACTERS = 2_000_000  # in one call, which always has room for one report
+MAX_RETIRED = 16  # incarnations of one name that are remembered to have been replaced
 
 
 class WorkerStatus(Enum):
@@ -109,7 +112,7 @@ class Worker:
     running: tuple[int, ...] = ()  # what its last heartbeat said
     leases: dict[int, str] = field(default_factory=dict)  # lease -> job id, oldest first
     voided: set[int] = field(default_factory=set)  # void, but perhaps still being run
-    retired: set[str] = field(default_factory=set)  # incarnations that were replaced
+    retired: tuple[str, ...] = ()  # incarnations that were replaced, the latest last
 
     @property
     def held(self) -> int:
@@ -142,3 +145,13 @@ class Worker:
         """The lease is no longer valid, but the worker may not know yet."""
         if self.leases.pop(lease, None) is not None:
             self.voided.add(lease)
+
+
+def that_fit(reports: Iterable[Report]) -> Iterator[Report]:
+    """The first of ``reports``, as many as one message can carry; at least one."""
+    characters = 0
+    for number, report in enumerate(reports):
+        characters += len(report.result or report.error or "") + len(report.output)
+        if number and characters > MAX_REPORT_CHARACTERS:
+            return
+        yield report

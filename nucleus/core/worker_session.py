@@ -16,7 +16,17 @@ from collections.abc import Iterable
 from itertools import islice
 
 from nucleus.core.refusals import Reason, Refusal
-from nucleus.core.worker import MAX_WINDOW, Assignment, Beat, Credit, Hello, Report, Reports
+from nucleus.core.worker import (
+    MAX_WINDOW,
+    Assignment,
+    Beat,
+    BeatAnswer,
+    Credit,
+    Hello,
+    Report,
+    Reports,
+    that_fit,
+)
 
 MEMORY = 0.05  # seconds: finishing faster than this earns credit to prefetch
 MAX_REPORTS = 1000  # in one call
@@ -31,6 +41,7 @@ class WorkerSession:
         self.slots = slots
         self.job_types = tuple(job_types)
         self.session = 0
+        self._opened = 0  # the latest session in which anything was received
         self.draining = False
         self.blocked = 0  # slots taken by runs that ended, by timeout, but cannot be stopped
         self._held: dict[int, Assignment] = {}  # by lease, in the order received
@@ -53,6 +64,7 @@ class WorkerSession:
         """Begin a new session; from now on only its messages count."""
         self.session += 1
         self._void_early.clear()  # what is on the way to the last session is ignored anyway
+        self._newest = 0  # perhaps it is another ledger, which counts anew
         credit, leases = self._credit(now), tuple(self._held)
         who = self.name, self.incarnation, self.session
         return Hello(*who, self.slots, credit, self.job_types, leases)
@@ -67,7 +79,7 @@ class WorkerSession:
         """The reports to send now; ``None`` when there are none, or some are under way."""
         if self._in_call or not self._reports:
             return None
-        ready = tuple(islice(self._reports.values(), limit))
+        ready = tuple(that_fit(islice(self._reports.values(), limit)))
         self._in_call = tuple(report.lease for report in ready)
         stopped = tuple(sorted(self._stopped))
         return Reports(self.name, self.incarnation, ready, self._credit(now), stopped)
@@ -78,8 +90,8 @@ class WorkerSession:
         return Credit(self._stated, self._credit_seq)
 
     def overstated(self, now: float) -> bool:
-        """Whether the master believes in more credit than there is, and should hear of it."""
-        return self._stated > self.window(now)
+        """Whether the master believes in less credit or more than there is, and should hear."""
+        return bool(self._stopped) or self._stated > self.window(now)
 
     def window(self, now: float) -> int:
         """How many jobs this worker is willing to hold: its slots, and what it does in 50 ms."""
@@ -95,11 +107,13 @@ class WorkerSession:
         """Take leases in; those of an earlier session, or held already, are ignored."""
         if session != self.session:
             return
+        self._opened = session
         for job in jobs:
             self._newest = max(self._newest, job.lease)
             if job.lease not in self._held and job.lease not in self._void_early:
                 self._held[job.lease] = self._waiting[job.lease] = job
-            self._void_early.discard(job.lease)
+        if self._void_early:
+            self._void_early = {lease for lease in self._void_early if lease > self._newest}
         if self.draining:
             self.drain()
 
@@ -119,6 +133,10 @@ class WorkerSession:
     def unanswered(self) -> None:
         """The ``SendResults`` under way broke: its reports are sent again."""
         self._in_call = ()
+
+    def must_reopen(self, beat: Beat, answer: BeatAnswer) -> bool:
+        """Whether the answer to ``beat`` means that the session is gone, not just under way."""
+        return answer.open_again and beat.session == self._opened == self.session
 
     def told(self, stopped: Iterable[int]) -> None:
         """The master has heard that these voided leases are no longer held."""

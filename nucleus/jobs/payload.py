@@ -13,6 +13,17 @@ import math
 import re
 from typing import Any, NoReturn
 
+from nucleus.core.refusals import one_line as shorten
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "MAX_PAYLOAD_BYTES",
+    "dump_result",
+    "parse_payload",
+    "shorten",
+]
+
 MAX_PAYLOAD_BYTES = 1 << 20
 """Longest payload or result, in bytes of UTF-8: a quarter of gRPC's default 4 MiB message."""
 
@@ -22,18 +33,9 @@ MAX_DEPTH = 64
 MAX_DIGITS = 4_300
 """Longest integer, in digits: Python's own limit (``sys.set_int_max_str_digits``)."""
 
-MAX_SHOWN = 60
-"""Longest piece of somebody's input that an error message repeats, in characters."""
-
 # A string (so that a bracket inside of it is not counted), or one bracket.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def shorten(text: str) -> str:
-    """Return ``text`` on one line of at most ``MAX_SHOWN`` characters, for an error message."""
-    head = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-    return "".join(character if character.isprintable() else "·" for character in head)
 
 
 def parse_payload(text: str) -> Any:

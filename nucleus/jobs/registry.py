@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nucleus.core.checks import MAX_NAME
 from nucleus.core.errors import InvalidArgument
 from nucleus.jobs.payload import parse_payload, shorten
 
@@ -33,20 +34,19 @@ JobFunction = Callable[[Any], Any]
 
 F = TypeVar("F", bound=Callable[[Any], Any])
 
-_NAME = re.compile(r"[\w.-]{1,64}")
+_NAME = re.compile(rf"[\w.-]{{1,{MAX_NAME}}}")
 
 
 @dataclass(frozen=True, slots=True)
 class JobType:
     """One kind of job that workers can run."""
 
-    name: str  # 1 to 64 letters, digits, "_", "." or "-"; it becomes a metric's label
+    name: str  # 1 to MAX_NAME letters, digits, "_", "." or "-"; it becomes a metric's label
     function: JobFunction
     allowed: str = "any JSON value"  # completes the sentence "Fibonacci takes …"
     schema: Any = Any  # what pydantic's TypeAdapter takes
     example: Any = None  # a payload that passes the check, as a JSON value
     kills_process: bool = False  # refused where jobs share a process with the worker
-    local: bool = False  # defined in a notebook: only this process's own children know it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Registry:
         if not _NAME.fullmatch(job_type.name):
             raise InvalidArgument(
                 f"job_type: {shorten(job_type.name) or 'an empty name'} is not allowed; a name"
-                " is 1 to 64 letters, digits, '_', '.' or '-'"
+                f" is 1 to {MAX_NAME} letters, digits, '_', '.' or '-'"
             )
         present = self._types.get(job_type.name)
         if present is not None and _origin(present) != _origin(job_type):
@@ -106,16 +106,6 @@ class Registry:
             )
         self._types[job_type.name] = job_type
         self._adapters.pop(job_type.name, None)
-
-    def register_function(self, name: str, function: JobFunction) -> JobType:
-        """Add a function of this notebook or script, which takes any payload.
-
-        The type is ``local``: the function is carried to this process's own children, and
-        never over the network.
-        """
-        job_type = JobType(name, function, local=True)
-        self.register(job_type)
-        return job_type
 
     def check(self, job_type: str, payload_json: str) -> str | None:
         """Return what is wrong with this payload for this type, or None if it is allowed.
@@ -190,7 +180,6 @@ def job_type(
                 schema=payload,
                 example=example,
                 kills_process=kills_process,
-                local=function.__module__ == "__main__",
             )
         )
         return function

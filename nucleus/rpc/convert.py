@@ -192,12 +192,11 @@ def report_from_message(message: pb.Result) -> Report:
     )
 
 
-def reports_to_message(reports: Reports, session: int) -> pb.SendResultsRequest:
+def reports_to_message(reports: Reports) -> pb.SendResultsRequest:
     """Several reports in one call."""
     return pb.SendResultsRequest(
         worker=reports.worker,
         incarnation=reports.incarnation,
-        session=session,
         credit=credit_to_message(reports.credit) if reports.credit else None,
         results=[report_to_message(report) for report in reports.items],
         stopped=reports.stopped,

@@ -175,20 +175,18 @@ class SendResultReply(_message.Message):
     def __init__(self, ledger_id: _Optional[str] = ...) -> None: ...
 
 class SendResultsRequest(_message.Message):
-    __slots__ = ("worker", "incarnation", "session", "credit", "results", "stopped")
+    __slots__ = ("worker", "incarnation", "credit", "results", "stopped")
     WORKER_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
-    SESSION_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     STOPPED_FIELD_NUMBER: _ClassVar[int]
     worker: str
     incarnation: str
-    session: int
     credit: Credit
     results: _containers.RepeatedCompositeFieldContainer[Result]
     stopped: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., session: _Optional[int] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., stopped: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., stopped: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ResultOutcome(_message.Message):
     __slots__ = ("refusal",)

@@ -77,3 +77,10 @@ def rpc_error(error: grpc.aio.AioRpcError) -> NucleusError:
     if error.code() is grpc.StatusCode.ABORTED:
         return Unavailable(message, definite=True)
     return Unavailable(message)
+
+
+def brief(error: BaseException) -> str:
+    """One line for a log about a call that failed."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error) or type(error).__name__

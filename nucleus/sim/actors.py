@@ -46,7 +46,6 @@ class SimWorker(Process):
         self._stated = 0  # the largest credit window so far
         self._ended = ended
         self._stream: Stream | None = None
-        self._connected = 0  # the session whose first batch arrived
         self._opening = False
         self._open()
         self._beat()
@@ -86,7 +85,6 @@ class SimWorker(Process):
             self._reopen(session)
 
     def _receive(self, session: int, jobs: list[Assignment], voided: Iterable[int]) -> None:
-        self._connected = max(self._connected, session)
         self._void(voided)
         self.session.received(session, jobs)
         for job in jobs:
@@ -174,7 +172,7 @@ class SimWorker(Process):
         elif answer is not None:
             self.session.told(beat.stopped)
             self._void(answer.voided)
-            if answer.open_again and beat.session == self._connected:
+            if self.session.must_reopen(beat, answer):
                 self._reopen(beat.session)
 
     # ---- ending -----------------------------------------------------------------------
@@ -217,7 +215,6 @@ class SimClient(Process):
         self.cancelled: set[str] = set()  # jobs that the master said are cancelled
         self._to_cancel: set[int] = set()
         self._last = 0
-        self._gap = 0  # submits up to here may have ended unseen before they are acknowledged
         self._watch()
 
     @property
@@ -250,8 +247,6 @@ class SimClient(Process):
             return
         news = self.session.answered(outcomes)
         self._note(news)
-        if any(item.client_seq <= self._gap for item in news):
-            self._lookup()
         if any(isinstance(outcome, Accepted) and outcome.duplicate for outcome in outcomes):
             self._poll()
         self._send()
@@ -285,10 +280,12 @@ class SimClient(Process):
         )
 
     def _batch(self, events: list[Event], next_seq: int, missed: bool) -> None:
+        if missed:
+            self.session.lost_place()
         self._note(self.session.seen(events, next_seq))
         if missed:
-            self._gap = self._last
             self._lookup()
+            self._poll()
 
     # ---- asking -----------------------------------------------------------------------
 
@@ -304,6 +301,6 @@ class SimClient(Process):
             self._note(self.session.found(ends))
 
     def _poll(self) -> None:
-        if self.session.lookup():
+        if self.session.following:
             self._lookup()
             self.after(POLL, self._poll)

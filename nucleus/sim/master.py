@@ -58,6 +58,9 @@ class Catalog:
     def check(self, job_type: str, payload: str) -> None:
         """Every payload is fine."""
 
+    def check_result(self, result: str) -> None:
+        """Every result is fine."""
+
 
 class Master(Process):
     """One life of a master on the world's disk."""

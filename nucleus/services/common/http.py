@@ -2,6 +2,8 @@
 
 - ``HttpServer(app, host, port, name=...)`` serves a WSGI app; ``start()`` returns when it
   listens, ``stop()`` when the port is free again and every thread has ended.
+- ``RunningServer(app, listener, name)`` serves on a socket that listens already, for a service
+  that must have its port before it begins anything else.
 - ``json_errors(app)`` makes every error of a Flask app a JSON object; ``json_error`` is one.
 
 Several servers live side by side in one process: each has its own socket map, so none sees
@@ -28,8 +30,7 @@ from nucleus.services.common.ports import listen
 logger = logging.getLogger("nucleus.http")
 
 # A logger without any handler falls back to stderr, which costs marks in a notebook.
-for _name in ("nucleus", "waitress"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())
+logging.getLogger("waitress").addHandler(logging.NullHandler())
 # A short queue of requests is how a thread pool works, not something to warn about.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
@@ -71,8 +72,8 @@ class HttpServer:
         self._app = app
         self._name = name
         self._port_option = port_option
-        self._thread_count = threads
-        self._running: _Running | None = None
+        self._threads = threads
+        self._running: RunningServer | None = None
 
     def start(self) -> None:
         """Listen and serve.
@@ -84,7 +85,7 @@ class HttpServer:
             return
         listener = listen(self.host, self.port, self._port_option)
         self.port = listener.getsockname()[1]
-        self._running = _Running(self._app, listener, self._name, self._thread_count)
+        self._running = RunningServer(self._app, listener, self._name, self._threads)
 
     def stop(self) -> None:
         """Close the port and every connection, and end the threads. Idempotent."""
@@ -111,11 +112,11 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     error_task_class = _JsonErrorTask
 
 
-class _Running:
-    """A server between start and stop; it owns the socket map, the loop and the workers."""
+class RunningServer:
+    """Serves from now until ``stop()``; owns the listener, its connections and the threads."""
 
     def __init__(
-        self, app: WSGIApplication, listener: socket.socket, name: str, thread_count: int
+        self, app: WSGIApplication, listener: socket.socket, name: str, threads: int
     ) -> None:
         self._name = name
         self._workers: list[threading.Thread] = []
@@ -124,7 +125,7 @@ class _Running:
         self._dispatcher = ThreadedTaskDispatcher()
         # waitress forgets its threads; remembering them lets stop() wait for their end.
         self._dispatcher.start_new_thread = self._start_worker
-        self._dispatcher.set_thread_count(thread_count)
+        self._dispatcher.set_thread_count(threads)
         self._server = create_server(
             app,
             map=self._map,
@@ -153,7 +154,8 @@ class _Running:
             wasyncore.loop(timeout=LOOP_TIMEOUT, use_poll=True, map=self._map, count=1)
 
     def stop(self) -> None:
-        """Loop, connections, workers, trigger: each is closed when nobody uses it any more."""
+        """Close the port and every connection, and end the threads."""
+        # Loop, connections, workers, trigger: each ends when nobody uses it any more.
         self._stopping = True
         self._server.pull_trigger()
         self._loop.join()

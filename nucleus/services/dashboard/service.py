@@ -1,7 +1,11 @@
 """The dashboard as a service: an HTTP server around a gateway to one master."""
 
+from contextlib import ExitStack, closing
+
 from nucleus.jobs import Registry, default_registry
-from nucleus.services.common.http import HttpServer
+from nucleus.services.common.http import RunningServer
+from nucleus.services.common.options import MASTER
+from nucleus.services.common.ports import listen
 from nucleus.services.dashboard.app import dashboard_app
 from nucleus.services.dashboard.gateway import PATIENCE, Gateway
 
@@ -22,7 +26,7 @@ class Dashboard:
         host: str = "127.0.0.1",
         port: int = 5000,
         *,
-        master: str = "127.0.0.1:50051",
+        master: str = MASTER,
         registry: Registry | None = None,
         patience: float = PATIENCE,
     ) -> None:
@@ -31,7 +35,7 @@ class Dashboard:
         self.master = master
         self._registry = registry or default_registry()
         self._patience = patience
-        self._running: tuple[HttpServer, Gateway] | None = None
+        self._running: tuple[RunningServer, Gateway] | None = None
 
     @property
     def url(self) -> str:
@@ -43,15 +47,16 @@ class Dashboard:
         """Serve. Raises ``PortTaken`` naming the port and what to do."""
         if self._running is not None:
             return
-        gateway = Gateway(self.master, self._registry, self._patience)
-        app = dashboard_app(gateway, self._registry)
-        server = HttpServer(app, self.host, self.port, name="dashboard", threads=THREADS)
-        try:
-            server.start()
-        except BaseException:
-            gateway.close()
-            raise
-        self.port = server.port
+        # First the port: a dashboard that cannot have it does not even look for the master.
+        with ExitStack() as undo:
+            listener = undo.enter_context(listen(self.host, self.port))
+            gateway = undo.enter_context(
+                closing(Gateway(self.master, self._registry, self._patience))
+            )
+            app = dashboard_app(gateway, self._registry)
+            server = RunningServer(app, listener, "dashboard", THREADS)
+            undo.pop_all()
+        self.port = listener.getsockname()[1]
         self._running = server, gateway
 
     def stop(self) -> None:

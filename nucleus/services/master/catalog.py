@@ -25,6 +25,14 @@ class RegistryCatalog:
             return f"payload: {error}; {job_type} takes a JSON value"
         return None
 
+    def check_result(self, result: str) -> str | None:
+        """What is wrong with ``result``, or ``None``; it has the limits of a payload."""
+        try:
+            parse_payload(result)
+        except ValueError as error:
+            return f"result: {error}; a result is JSON text"
+        return None
+
     def allowed(self, job_type: str) -> str:
         """What the payload may be, in words."""
         if job_type in self._registry:

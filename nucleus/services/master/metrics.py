@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import TypeGuard
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -12,7 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.utils import floatToGoString
 
-from nucleus.core.events import Event, JobCompleted, JobFailed, JobLeased
+from nucleus.core.events import Event, JobCompleted, JobFailed, JobLeased, JobRequeued
 from nucleus.core.job import Job
 from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
@@ -47,6 +48,13 @@ class Durations:
         family.add_metric(labels, buckets, self._sum)
 
 
+def _was_reported(event: Event) -> TypeGuard[JobCompleted | JobFailed | JobRequeued]:
+    """Whether a worker said how long the attempt ran; a lost one never does."""
+    if isinstance(event, JobFailed | JobRequeued):
+        return event.reason == "failed"
+    return isinstance(event, JobCompleted)
+
+
 class MasterMetrics:
     """What happened to jobs and commits since this master started."""
 
@@ -66,8 +74,9 @@ class MasterMetrics:
         if job is None:
             return
         if isinstance(event, JobLeased):
-            self._wait.observe(max(0.0, event.at - max(job.submitted_at, job.not_before)))
-        elif isinstance(event, JobCompleted | JobFailed):
+            if job.attempts == 0 and not job.front:  # later leases would count earlier runs
+                self._wait.observe(max(0.0, event.at - max(job.submitted_at, job.not_before)))
+        elif _was_reported(event):
             run = self._run.get(job.job_type)
             if run is None:
                 run = self._run[job.job_type] = Durations(_SECONDS)
@@ -76,7 +85,11 @@ class MasterMetrics:
     def collect(self) -> Iterator[Metric]:
         """All families."""
         for name, text, durations in (
-            ("nucleus_job_wait_seconds", "From when a job could run to its lease.", self._wait),
+            (
+                "nucleus_job_wait_seconds",
+                "From when a job could run to its first lease.",
+                self._wait,
+            ),
             ("nucleus_commit_seconds", "How long commits took.", self._commit),
             ("nucleus_commit_batch_size", "Events that shared one commit.", self._batch),
         ):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from nucleus.core.events import Event
 
 MAX_BUFFER = 10_000  # events a watcher may lag behind before it is sent to the history
+MAX_CHARACTERS = 16_000_000  # of payloads, results and output in them
 PAGE = 1_000  # events read from the history at a time
 
 ReadHistory = Callable[[int, int], Awaitable[list[Event]]]
@@ -26,6 +27,7 @@ class Watcher:
         self._kinds = kinds
         self._heartbeats = heartbeats
         self._buffer: list[Event] = []
+        self._characters = 0  # of what is in the buffer
         self._buffer_from = 0  # the seq from which the buffer is complete
         self._end = 0  # the seq after the last published one
         self._closed = False
@@ -48,15 +50,16 @@ class Watcher:
         """Take what was just committed; ``end`` is the seq after it."""
         self._end = end
         self._buffer += events
-        if len(self._buffer) > MAX_BUFFER:
-            self._buffer.clear()
+        self._characters += sum(map(_characters, events))
+        if len(self._buffer) > MAX_BUFFER or self._characters > MAX_CHARACTERS:
+            self._buffer, self._characters = [], 0
             self._buffer_from = end
         if events:
             self._news.set()
 
     def start(self, end: int) -> None:
         """Events from ``end`` on will be offered; those before are in the history."""
-        self._buffer.clear()
+        self._buffer, self._characters = [], 0
         self._buffer_from = self._end = end
         self._news.set()
 
@@ -72,7 +75,7 @@ class Watcher:
             self._news.clear()
             if self.position < self._buffer_from:
                 continue
-            events, self._buffer = self._buffer, []
+            events, self._buffer, self._characters = self._buffer, [], 0
             self._buffer_from = self.position = self._end
             if events:
                 yield events
@@ -114,3 +117,9 @@ class Watchers:
         """Offer what was committed to those who want it."""
         for watcher in self._all:
             watcher.offer([event for event in events if watcher.wants(event)], end)
+
+
+def _characters(event: Event) -> int:
+    """How much text an event carries that somebody else chose the length of."""
+    texts = (getattr(event, name, "") for name in ("payload", "result", "output", "error"))
+    return sum(map(len, texts))

@@ -52,9 +52,9 @@ class MasterLink:
         if self._stream is not None:
             self._stream.cancel()
 
-    async def send(self, reports: Reports, session: int) -> tuple[list[Refusal | None], list[int]]:
+    async def send(self, reports: Reports) -> tuple[list[Refusal | None], list[int]]:
         """Send reports. Return a refusal or ``None`` for each, and the leases that are void."""
-        message = convert.reports_to_message(reports, session)
+        message = convert.reports_to_message(reports)
         reply = await self._stub.SendResults(message, timeout=RESULTS_TIMEOUT)
         outcomes = [
             convert.refusal_from_message(o.refusal) if o.HasField("refusal") else None

@@ -23,7 +23,7 @@ from nucleus.core.worker_session import WorkerSession
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import loop
 from nucleus.rpc.backoff import Backoff
-from nucleus.rpc.status import reason_of
+from nucleus.rpc.status import brief, reason_of
 from nucleus.services.common.clock import SystemClock
 from nucleus.services.common.push import MetricsPusher
 from nucleus.services.worker.executors import Finished, Task, make_executor
@@ -143,7 +143,7 @@ class Worker:
                 await self._send_reports()
                 await self._link.beat(self._session.beat(self._clock.now(), leaving=True))
         except _CALL_FAILED as error:
-            logger.info("worker %s could not say goodbye: %s", self.name, _brief(error))
+            logger.info("worker %s could not say goodbye: %s", self.name, brief(error))
         await self._close()
 
     async def _close(self) -> None:
@@ -184,7 +184,7 @@ class Worker:
                 delay = 0.0  # the master ended the stream, and wants a new one
             except _CALL_FAILED as error:
                 self._check_replaced(error)
-                delay = self._backoff.failed(_brief(error))
+                delay = self._backoff.failed(brief(error))
             await asyncio.sleep(delay)
 
     async def _receive(self) -> None:
@@ -248,7 +248,7 @@ class Worker:
                 await self._send_reports()
             except _CALL_FAILED as error:
                 self._to_report.set()
-                await asyncio.sleep(self._backoff.failed(_brief(error)))
+                await asyncio.sleep(self._backoff.failed(brief(error)))
 
     async def _send_reports(self) -> None:
         """Send what has ended until nothing is left; return when all of it is answered."""
@@ -259,7 +259,7 @@ class Worker:
                 return
             self._answered.clear()
             try:
-                refusals, voided = await self._link.send(reports, self._session.session)
+                refusals, voided = await self._link.send(reports)
             except BaseException:
                 self._session.unanswered()
                 raise
@@ -291,7 +291,7 @@ class Worker:
             self._session.told(beat.stopped)
             self._stop_jobs(answer.voided)
             self._start_jobs()
-            if answer.open_again and beat.session == self._session.session:
+            if self._session.must_reopen(beat, answer):
                 self._link.break_stream()
 
     async def _until_next_beat(self) -> None:
@@ -327,9 +327,3 @@ class Worker:
 
 class _Replaced(Exception):
     """A newer incarnation of this worker has taken its place."""
-
-
-def _brief(error: BaseException) -> str:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return f"{error.code().name}: {error.details()}"
-    return str(error) or type(error).__name__
