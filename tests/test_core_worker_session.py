@@ -1,5 +1,6 @@
 """The worker's own rules: what it holds, what it says, when it drains (promises 7, 9 and 11)."""
 
+from nucleus.core.credit import MEMORY
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import (
     MAX_REPORT_CHARACTERS,
@@ -10,7 +11,7 @@ from nucleus.core.worker import (
     Report,
     WorkerStatus,
 )
-from nucleus.core.worker_session import MEMORY, WorkerSession
+from nucleus.core.worker_session import WorkerSession
 from tests.core_support import START, Queue, checked_queue
 
 queue = checked_queue
@@ -186,15 +187,15 @@ def test_a_heartbeat_names_what_is_running() -> None:
 
 def test_the_window_is_the_slots_and_what_was_finished_lately() -> None:
     worker = opened(slots=2)
-    assert worker.window(START) == 2
+    assert worker.credit.window(START) == 2
     worker.received(1, jobs(1, 2, 3))
     started(worker)
     worker.finished(done(1), START)
     worker.finished(done(2), START + 0.01)
-    assert worker.window(START + 0.01) == 4
-    assert worker.window(START + MEMORY) == 4
-    assert worker.window(START + MEMORY + 0.005) == 3
-    assert worker.window(START + 1) == 2
+    assert worker.credit.window(START + 0.01) == 4
+    assert worker.credit.window(START + MEMORY) == 4
+    assert worker.credit.window(START + MEMORY + 0.005) == 3
+    assert worker.credit.window(START + 1) == 2
 
 
 def test_the_window_never_exceeds_its_bound() -> None:
@@ -203,22 +204,22 @@ def test_the_window_never_exceeds_its_bound() -> None:
         worker.received(1, jobs(lease))
         started(worker)
         worker.finished(done(lease), START)
-    assert worker.window(START) == MAX_WINDOW
+    assert worker.credit.window(START) == MAX_WINDOW
 
 
 def test_a_slot_that_is_blocked_is_not_offered() -> None:
     worker = opened(slots=2)
     worker.open(START)
-    assert not worker.overstated(START)
-    worker.blocked = 1
-    assert worker.window(START) == 1
-    assert worker.overstated(START)
+    assert not worker.has_news(START)
+    worker.credit.blocked = 1
+    assert worker.credit.window(START) == 1
+    assert worker.has_news(START)
     worker.beat(START)
-    assert not worker.overstated(START)
+    assert not worker.has_news(START)
     worker.received(2, jobs(1, 2))
     assert started(worker) == [1]
     assert worker.busy == 1
-    worker.blocked = 0
+    worker.credit.blocked = 0
     assert started(worker) == [2]
 
 
@@ -328,7 +329,7 @@ def test_a_drain_hands_back_what_has_not_started() -> None:
     worker.received(1, jobs(1, 2, 3))
     started(worker)
     worker.drain()
-    assert worker.window(START) == 0
+    assert worker.credit.window(START) == 0
     reports = worker.reports(START)
     assert reports is not None
     assert [(report.lease, report.released) for report in reports.items] == [(2, True), (3, True)]
@@ -480,8 +481,8 @@ def test_only_a_session_in_which_something_arrived_can_be_gone() -> None:
 def test_the_master_should_hear_soon_of_a_voided_lease_that_was_stopped() -> None:
     worker = opened()
     worker.received(1, jobs(1))
-    assert not worker.overstated(START)
+    assert not worker.has_news(START)
     worker.voided([1])
-    assert worker.overstated(START)
+    assert worker.has_news(START)
     worker.told(worker.beat(START).stopped)
-    assert not worker.overstated(START)
+    assert not worker.has_news(START)

@@ -11,24 +11,21 @@ A lease is held from receipt until its report is answered. Everything may be rep
 lease that is held is not taken twice, a report is sent until it is answered.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
+from nucleus.core.credit import CreditMeter
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import (
-    MAX_WINDOW,
     Assignment,
     Beat,
     BeatAnswer,
-    Credit,
     Hello,
     Report,
     Reports,
     that_fit,
 )
 
-MEMORY = 0.05  # seconds: finishing faster than this earns credit to prefetch
 MAX_REPORTS = 1000  # in one call
 
 
@@ -43,7 +40,7 @@ class WorkerSession:
         self.session = 0
         self._opened = 0  # the latest session in which anything was received
         self.draining = False
-        self.blocked = 0  # slots taken by runs that ended, by timeout, but cannot be stopped
+        self.credit = CreditMeter(slots)
         self._held: dict[int, Assignment] = {}  # by lease, in the order received
         # Each held lease is in exactly one of these four, in this order of its life:
         self._waiting: dict[int, Assignment] = {}
@@ -54,9 +51,6 @@ class WorkerSession:
         self._newest = 0  # the newest lease received; they arrive in ascending order
         self._void_early: set[int] = set()  # voided while still on the way to this worker
         self._in_call: tuple[int, ...] = ()  # leases in the SendResults that is under way
-        self._recent: deque[float] = deque(maxlen=MAX_WINDOW)  # when jobs finished
-        self._credit_seq = 0
-        self._stated = 0  # the window last told
 
     # ---- what to say ------------------------------------------------------------------
 
@@ -65,7 +59,7 @@ class WorkerSession:
         self.session += 1
         self._void_early.clear()  # what is on the way to the last session is ignored anyway
         self._newest = 0  # perhaps it is another ledger, which counts anew
-        credit, leases = self._credit(now), tuple(self._held)
+        credit, leases = self.credit.state(now), tuple(self._held)
         who = self.name, self.incarnation, self.session
         return Hello(*who, self.slots, credit, self.job_types, leases)
 
@@ -73,7 +67,7 @@ class WorkerSession:
         """The next heartbeat."""
         running, stopped = tuple(self._running), tuple(sorted(self._stopped))
         who = self.name, self.incarnation, self.session
-        return Beat(*who, self._credit(now), running, stopped, leaving)
+        return Beat(*who, self.credit.state(now), running, stopped, leaving)
 
     def reports(self, now: float, limit: int = MAX_REPORTS) -> Reports | None:
         """The reports to send now; ``None`` when there are none, or some are under way."""
@@ -82,24 +76,11 @@ class WorkerSession:
         ready = tuple(that_fit(islice(self._reports.values(), limit)))
         self._in_call = tuple(report.lease for report in ready)
         stopped = tuple(sorted(self._stopped))
-        return Reports(self.name, self.incarnation, ready, self._credit(now), stopped)
+        return Reports(self.name, self.incarnation, ready, self.credit.state(now), stopped)
 
-    def _credit(self, now: float) -> Credit:
-        self._credit_seq += 1
-        self._stated = self.window(now)
-        return Credit(self._stated, self._credit_seq)
-
-    def overstated(self, now: float) -> bool:
-        """Whether the master believes in less credit or more than there is, and should hear."""
-        return bool(self._stopped) or self._stated > self.window(now)
-
-    def window(self, now: float) -> int:
-        """How many jobs this worker is willing to hold: its slots, and what it does in 50 ms."""
-        if self.draining:
-            return 0
-        while self._recent and self._recent[0] < now - MEMORY:
-            self._recent.popleft()
-        return min(max(0, self.slots - self.blocked) + len(self._recent), MAX_WINDOW)
+    def has_news(self, now: float) -> bool:
+        """Whether the master should hear of something before the next heartbeat is due."""
+        return bool(self._stopped) or self.credit.overstated(now)
 
     # ---- what comes back --------------------------------------------------------------
 
@@ -173,7 +154,7 @@ class WorkerSession:
 
     def to_start(self) -> list[Assignment]:
         """The jobs to hand to the executor now, oldest first; they count as running."""
-        free = max(0, self.slots - self.blocked - self.busy)
+        free = max(0, self.slots - self.credit.blocked - self.busy)
         starting = list(islice(self._waiting.values(), free))
         for job in starting:
             self._running[job.lease] = self._waiting.pop(job.lease)
@@ -183,7 +164,7 @@ class WorkerSession:
         """A run ended; of a voided lease nothing is reported but that it stopped."""
         if self._running.pop(report.lease, None):
             self._reports[report.lease] = report
-            self._recent.append(now)
+            self.credit.finished(now)
         else:
             self.stopped(report.lease)
 
@@ -201,7 +182,7 @@ class WorkerSession:
 
     def drain(self) -> None:
         """Take no more work: what has not started is handed back (``released``)."""
-        self.draining = True
+        self.draining = self.credit.closed = True
         for lease, job in self._waiting.items():
             self._reports[lease] = Report(job.job_id, lease, released=True)
         self._waiting.clear()

@@ -199,7 +199,7 @@ class Worker:
                 self._to_report.set()
 
     def _start_jobs(self) -> None:
-        self._session.blocked = max(0, self._executor.occupied - self._session.busy)
+        self._session.credit.blocked = max(0, self._executor.occupied - self._session.busy)
         for job in self._session.to_start():
             self._executor.submit(Task(job.lease, job.job_type, job.payload, job.timeout))
 
@@ -299,7 +299,7 @@ class Worker:
         deadline = self._clock.now() + self._interval
         while (left := deadline - self._clock.now()) > 0:
             await asyncio.sleep(min(left, CREDIT_CHECK))
-            if self._session.overstated(self._clock.now()):
+            if self._session.has_news(self._clock.now()):
                 return
 
     # ---- what can go wrong ------------------------------------------------------------
