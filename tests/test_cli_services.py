@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -156,9 +157,9 @@ def worker_of(master: Master, *options: str) -> list[str]:
 
 
 def is_running(client: Client, job_id: str) -> bool:
-    return any(worker.running for worker in client.workers()) or (
-        client.job(job_id).status == "RUNNING"
-    )
+    """Whether the job was leased long enough ago to have reached its worker."""
+    started = client.job(job_id).started_at
+    return started is not None and time.time() > started + 0.3
 
 
 def test_sigterm_lets_a_worker_finish_what_runs(master: Master, busy: tuple[Client, str]) -> None:

@@ -32,6 +32,7 @@ from nucleus.core.errors import (
 
 logger = logging.getLogger("nucleus.main")
 
+LOOK = 0.2  # seconds between two looks at whether there was a signal
 ORPHAN_GRACE = 5.0  # seconds that a part without a parent has to stop cleanly
 
 
@@ -108,9 +109,13 @@ class Ending:
 
     def wait(self) -> tuple[Cause, str]:
         """Return why to end, and what there is to say about it."""
-        cause, reason = self._causes.get()
-        self._asked = True
-        return cause, reason
+        while True:
+            # A signal that the system gives to another thread does not wake this one, and its
+            # handler runs only here: so look now and then.
+            with suppress(queue.Empty):
+                cause, reason = self._causes.get(timeout=LOOK)
+                self._asked = True
+                return cause, reason
 
     def give_up(self, reason: str) -> None:
         """End, because the service cannot go on; may be called on any thread."""
