@@ -21,6 +21,7 @@ _TEMPLATE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Nucleus</title>
 <style>
 body { font-family: sans-serif; margin: 2rem; max-width: 70rem; }
