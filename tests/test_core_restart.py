@@ -290,3 +290,10 @@ def test_a_replaced_incarnation_is_refused_while_its_name_is_listed(queue: Queue
     queue.join("w", incarnation="i2")
     queue.wait(299)
     assert refused(queue.hello("w", incarnation="i1")) is Reason.REPLACED
+
+
+def test_a_session_that_was_overtaken_is_still_refused_after_a_restart(queue: Queue) -> None:
+    queue.join("w")
+    queue.settle()
+    queue.restart()
+    assert refused(queue.hello("w", session=1)) is Reason.OLD_SESSION

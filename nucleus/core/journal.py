@@ -111,4 +111,5 @@ def worker_row(worker: Worker) -> WorkerRow:
         worker.joined_at,
         worker.status.value,
         worker.retired,
+        worker.session,
     )

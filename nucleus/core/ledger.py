@@ -480,4 +480,5 @@ def _restored(row: WorkerRow, now: float) -> Worker:
         last_heartbeat=now,
         status=WorkerStatus(row.status),
         retired=row.retired,
+        session=row.session,
     )

@@ -69,6 +69,7 @@ class WorkerRow:
     joined_at: float  # Unix seconds
     status: str
     retired: tuple[str, ...]  # earlier incarnations, which are refused
+    session: int = 0  # the latest one, so that a request overtaken on the way stays refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nucleus.core.events import Event, JobFailed, JobRequeued, ResultRejected, WorkerLost
-from nucleus.core.job import JobSpec
+from nucleus.core.job import JobSpec, job_from_row
 from nucleus.core.limits import Limits
 from nucleus.core.news import Refused
 from nucleus.core.worker import Report, Reports
@@ -204,8 +204,11 @@ class Simulation:
         return self._record()
 
     def _quiet(self) -> bool:
-        jobs = self.world.disk.rows.values()
-        return all(client.content for client in self.clients) and bool(jobs)
+        # A submit that was doubled on the way may be refused and taken in: its client is
+        # content, and the job has to end all the same.
+        jobs = [job_from_row(row) for row in self.world.disk.rows.values()]
+        content = all(client.content for client in self.clients)
+        return content and bool(jobs) and all(job.ended for job in jobs)
 
     def _count(self) -> None:
         exercised = self.world.exercised

@@ -43,7 +43,8 @@ CREATE INDEX jobs_by_status ON jobs (status, number);
 CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key != '';
 CREATE TABLE workers (
     name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, slots INTEGER NOT NULL,
-    job_types TEXT NOT NULL, joined_at REAL NOT NULL, status TEXT NOT NULL, retired TEXT NOT NULL
+    job_types TEXT NOT NULL, joined_at REAL NOT NULL, status TEXT NOT NULL, retired TEXT NOT NULL,
+    session INTEGER NOT NULL
 );
 CREATE TABLE key_runs (
     client TEXT, first_seq INTEGER, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -56,7 +57,7 @@ CREATE TABLE history (
 _PUT_JOB = f"INSERT OR REPLACE INTO jobs VALUES (?, {', '.join('?' * len(JOB_FIELDS))})"
 _EVENT_COLUMNS = ", ".join(EVENT_COLUMNS)
 _PUT_EVENT = f"INSERT INTO history VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
-_PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
 _FORGET_KEYS = "DELETE FROM key_runs WHERE client = ? AND first_seq + count - 1 <= ?"
 _PUT_LEDGER = (
@@ -248,14 +249,22 @@ class SqliteStore:
 
 def _worker_values(row: WorkerRow) -> tuple[Any, ...]:
     types, retired = json.dumps(row.job_types), json.dumps(row.retired)
-    return row.name, row.incarnation, row.slots, types, row.joined_at, row.status, retired
+    last = row.status, retired, row.session
+    return row.name, row.incarnation, row.slots, types, row.joined_at, *last
 
 
 def _worker_row(
-    name: str, inc: str, slots: int, types: str, at: float, status: str, retired: str
+    name: str,
+    inc: str,
+    slots: int,
+    types: str,
+    at: float,
+    status: str,
+    retired: str,
+    session: int,
 ) -> WorkerRow:
     job_types, incarnations = tuple(json.loads(types)), tuple(json.loads(retired))
-    return WorkerRow(name, inc, slots, job_types, at, status, incarnations)
+    return WorkerRow(name, inc, slots, job_types, at, status, incarnations, session)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
