@@ -128,24 +128,24 @@ def undelivered_leases_stay(_: Patch) -> Rules:
     return Rules(ledger=Trusting)
 
 
-def everything_is_charged(_: Patch) -> Rules:
-    class Harsh(Ledger):
-        def _lose(self, worker: Worker, reason: str, now: float) -> None:
-            worker.slots, slots = 1000, worker.slots
-            super()._lose(worker, reason, now)
-            worker.slots = slots
+def loses_as_if_it_had(slots: int) -> Rules:
+    """As many attempts as the lost worker has slots are charged, so a wrong count charges wrong."""
 
-    return Rules(ledger=Harsh)
+    class Miscounting(Ledger):
+        def _lose(self, worker: Worker, reason: str, now: float) -> None:
+            worker.slots, right = slots, worker.slots
+            super()._lose(worker, reason, now)
+            worker.slots = right
+
+    return Rules(ledger=Miscounting)
+
+
+def everything_is_charged(_: Patch) -> Rules:
+    return loses_as_if_it_had(1000)
 
 
 def nothing_is_charged(_: Patch) -> Rules:
-    class Lenient(Ledger):
-        def _lose(self, worker: Worker, reason: str, now: float) -> None:
-            worker.slots, slots = 0, worker.slots
-            super()._lose(worker, reason, now)
-            worker.slots = slots
-
-    return Rules(ledger=Lenient)
+    return loses_as_if_it_had(0)
 
 
 def cancelled_jobs_run_on(_: Patch) -> Rules:
