@@ -184,6 +184,11 @@ def service_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith(ours)]
 
 
+def living_threads() -> set[threading.Thread]:
+    """Return the threads of this process, without gRPC's poller, which comes and goes by itself."""
+    return {t for t in threading.enumerate() if "_poll_wrapper" not in t.name and t.is_alive()}
+
+
 def wait_for_output(process: "subprocess.Popen[str]", expected: str) -> str:
     """Return the first line of a child's output that holds ``expected``; fail if it ends."""
     assert process.stdout is not None

@@ -1,7 +1,6 @@
 """A cluster in background threads: starts, breaks, heals, and leaves nothing behind."""
 
 import gc
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from nucleus.cluster.network import WorkerNetwork
 from nucleus.core.errors import FailedPrecondition, InvalidArgument, PortTaken
 from nucleus.jobs import JobType, Registry
 from nucleus.services.master import Master
-from tests.support import eventually
+from tests.support import eventually, living_threads
 
 SLOW = 0.4  # seconds: a job long enough to be in the middle of
 
@@ -27,7 +26,7 @@ def cluster() -> Iterator[Cluster]:
 
 def threads() -> set[str]:
     gc.collect()
-    return {thread.name for thread in threading.enumerate()}
+    return {thread.name for thread in living_threads()}
 
 
 def children() -> list[psutil.Process]:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from nucleus.core.errors import PortTaken
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.master import Master
 from tests.dashboard_support import Rest, error
-from tests.support import eventually, free_port
+from tests.support import eventually, free_port, living_threads
 
 ECHO = {"job_type": "Echo", "payload": 1}
 
@@ -110,7 +109,7 @@ def test_a_crowd_of_requests_neither_hangs_nor_piles_up_without_a_master() -> No
 
 def test_start_refuses_a_taken_port_and_stop_leaves_nothing() -> None:
     with master_on(0) as master:
-        before = set(threading.enumerate())
+        before = living_threads()
         dashboard = Dashboard(port=0, master=master.address)
         dashboard.start()
         url = dashboard.url
@@ -122,7 +121,7 @@ def test_start_refuses_a_taken_port_and_stop_leaves_nothing() -> None:
         dashboard.stop()
         dashboard.stop()
         assert time.monotonic() - began < 1.0
-        assert set(threading.enumerate()) <= before
+        assert living_threads() <= before
         with pytest.raises(requests.ConnectionError):
             requests.get(url, timeout=1)
         dashboard.start()  # on the same port again, which is free

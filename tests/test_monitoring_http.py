@@ -12,7 +12,7 @@ from flask import Flask, abort
 
 from nucleus.core.errors import InvalidArgument, PortTaken
 from nucleus.services.common.http import HttpServer, json_errors
-from tests.support import eventually
+from tests.support import eventually, living_threads
 
 
 def make_app() -> Flask:
@@ -83,7 +83,7 @@ def test_an_impossible_address_is_an_invalid_argument(host: str, port: int) -> N
 
 
 def test_stop_frees_the_port_and_leaves_no_thread_even_with_open_connections() -> None:
-    before = set(threading.enumerate())
+    before = living_threads()
     server = HttpServer(make_app(), "127.0.0.1", 0, name="test")
     server.start()
     with requests.Session() as session, socket.create_connection(("127.0.0.1", server.port)) as raw:
@@ -92,7 +92,7 @@ def test_stop_frees_the_port_and_leaves_no_thread_even_with_open_connections() -
         port = server.port
         server.stop()
         server.stop()
-        assert set(threading.enumerate()) == before
+        assert living_threads() == before
         assert is_closed(raw)
         server.start()  # at once, on the same port
         assert server.port == port
@@ -101,7 +101,7 @@ def test_stop_frees_the_port_and_leaves_no_thread_even_with_open_connections() -
 
 
 def test_stop_does_not_wait_for_a_client_that_reads_nothing() -> None:
-    before = set(threading.enumerate())
+    before = living_threads()
     entered = threading.Event()
 
     def endless(environ: object, start_response: object) -> Iterator[bytes]:
@@ -117,7 +117,7 @@ def test_stop_does_not_wait_for_a_client_that_reads_nothing() -> None:
         raw.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert entered.wait(5)
         server.stop()
-    assert set(threading.enumerate()) == before
+    assert living_threads() == before
 
 
 def test_servers_in_one_process_do_not_share_their_fate(server: HttpServer) -> None:

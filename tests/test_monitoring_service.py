@@ -2,7 +2,6 @@
 
 import gzip
 import subprocess
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -22,7 +21,7 @@ from prometheus_client import (
 
 from nucleus.core.errors import PortTaken
 from nucleus.services.monitoring import Monitoring
-from tests.support import eventually, require, running_prometheus
+from tests.support import eventually, living_threads, require, running_prometheus
 
 
 class Bench:
@@ -54,12 +53,12 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    before = set(threading.enumerate())
+    before = living_threads()
     bench = Bench()
     bench.monitoring.start()
     yield bench
     bench.monitoring.stop()
-    assert set(threading.enumerate()) == before
+    assert living_threads() == before
 
 
 def registry(value: float = 1.0) -> CollectorRegistry:
@@ -239,14 +238,14 @@ def test_both_ports_answer_health_checks(bench: Bench) -> None:
 def test_a_second_monitoring_on_either_port_is_refused_and_frees_what_it_took(
     bench: Bench,
 ) -> None:
-    before = set(threading.enumerate())
+    before = living_threads()
     taken = bench.monitoring
     with pytest.raises(PortTaken, match="--push-port"):
         Monitoring(push_port=taken.push_port, scrape_port=0).start()
     second = Monitoring(push_port=0, scrape_port=taken.scrape_port)
     with pytest.raises(PortTaken, match=f"port {taken.scrape_port} on .* --scrape-port"):
         second.start()
-    assert set(threading.enumerate()) == before
+    assert living_threads() == before
 
 
 def test_the_ready_line_names_both_addresses(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from nucleus.services.common.push import PUSH_TIMEOUT, STOP_TIMEOUT, MetricsPusher
 from nucleus.services.monitoring import Monitoring
-from tests.support import eventually, free_port
+from tests.support import eventually, free_port, living_threads
 
 LONG = 60.0  # an interval that no test outlives
 SHORT = 0.02
@@ -20,12 +20,12 @@ SHORT = 0.02
 
 @pytest.fixture
 def monitoring() -> Iterator[Monitoring]:
-    before = set(threading.enumerate())
+    before = living_threads()
     monitoring = Monitoring(push_port=0, scrape_port=0)
     monitoring.start()
     yield monitoring
     monitoring.stop()
-    assert set(threading.enumerate()) == before
+    assert living_threads() == before
 
 
 def address(monitoring: Monitoring) -> str:
@@ -164,7 +164,7 @@ def test_stop_is_at_once_when_nobody_listens() -> None:
 
 
 def test_a_hanging_monitoring_delays_stop_by_the_timeouts_at_most() -> None:
-    before = set(threading.enumerate())
+    before = living_threads()
     with socket.create_server(("127.0.0.1", 0)) as hanging:  # accepts and never answers
         pusher = MetricsPusher(
             f"http://127.0.0.1:{hanging.getsockname()[1]}", "j", "i", Source(), LONG
@@ -175,7 +175,7 @@ def test_a_hanging_monitoring_delays_stop_by_the_timeouts_at_most() -> None:
             started = time.monotonic()
             pusher.stop()
             assert time.monotonic() - started < STOP_TIMEOUT
-            assert set(threading.enumerate()) == before
+            assert living_threads() == before
 
 
 def test_an_empty_name_is_written_as_the_pushgateway_asks() -> None:
