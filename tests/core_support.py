@@ -43,6 +43,7 @@ from nucleus.core.worker import (
     Worker,
     WorkerStatus,
 )
+from nucleus.stores import Store
 from nucleus.stores.memory import MemoryDisk, MemoryStore
 
 START = 1_000_000.0  # Unix seconds
@@ -64,6 +65,12 @@ class Types:
         except (ValueError, RecursionError):
             return f"result: {result[:20]!r} is not allowed; JSON text"
         return None
+
+
+def keep(store: Store, changes: Changes) -> None:
+    """Commit ``changes`` at once."""
+    store.stage(changes)
+    store.commit()
 
 
 class Queue:
@@ -123,7 +130,7 @@ class Queue:
 
     def commit(self, batch: Changes) -> list[str]:
         """Commit ``batch`` and return the effects that may leave now."""
-        self.store.commit(batch)
+        keep(self.store, batch)
         self.history += batch.events
         return self.outbox.committed()
 
@@ -353,19 +360,19 @@ def _check_ready(ledger: Ledger, jobs: dict[str, Job]) -> None:
     """Every queued job waits in one place, and the next one of each type is the right one."""
     ready = ledger._ready
     waiting = {
-        job_type: [entry[-1] for entry in sorted(heap._entries, key=lambda entry: entry[:-1])]
-        for job_type, heap in ready._by_type.items()
+        job_type: [job for rank in ranks for line in (rank.front, rank.fresh) for job in line]
+        for job_type, ranks in ready._by_type.items()
     }
-    delayed = [entry[-1].id for entry in ready._delayed._entries]
+    delayed = [job.id for job in ready._delayed]
     queued = {job.id for job in jobs.values() if job.status is Status.QUEUED}
-    places = Counter(job.id for heap in waiting.values() for job in heap)
+    places = Counter(job.id for line in waiting.values() for job in line)
     places.update(delayed)
     assert {job_id: places[job_id] for job_id in queued} == dict.fromkeys(queued, 1)
     assert len(ready) == len(queued)
-    for job_type, heap in waiting.items():
-        live = [job for job in heap if job.id in queued]
+    for job_type, line in waiting.items():
+        live = [job for job in line if job.id in queued]
         assert all(job.job_type == job_type for job in live)
-        assert live == sorted(live, key=turn)
+        assert ready.head([job_type]) is min(live, key=turn, default=None)
 
 
 def turn(job: Job) -> tuple[Any, ...]:

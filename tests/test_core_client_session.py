@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from nucleus.core.client_session import MAX_BATCH, MAX_BATCH_CHARACTERS, MAX_PENDING, ClientSession
 from nucleus.core.events import Event
-from nucleus.core.job import JobSpec
+from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Lost, Refused
@@ -19,12 +19,12 @@ ECHO = JobSpec("Echo", "1")
 def submitted(count: int = 1) -> ClientSession:
     client = ClientSession("c")
     for _ in range(count):
-        client.submit(ECHO)
+        client.submit(ECHO, "1")
     return client
 
 
-def numbers(batch: list[JobSpec]) -> list[int]:
-    return [spec.client_seq for spec in batch]
+def numbers(batch: list[Order]) -> list[int]:
+    return [order.first_seq + place for order in batch for place in range(len(order.payloads))]
 
 
 def accepted(*ids: str) -> list[Accepted | Refusal]:
@@ -34,7 +34,11 @@ def accepted(*ids: str) -> list[Accepted | Refusal]:
 def send(queue: Queue, client: ClientSession) -> list[Accepted | Refusal]:
     """Carry the next batch to the ledger; return its answer, not yet given to the client."""
     batch = client.next_batch()
-    return [queue.ledger.submit(spec, client.client_id, queue.now) for spec in batch]
+    return [
+        outcome
+        for order in batch
+        for outcome in queue.ledger.submit_order(order, client.client_id, queue.now)
+    ]
 
 
 def own(queue: Queue, client: ClientSession) -> list[Event]:
@@ -47,15 +51,15 @@ def own(queue: Queue, client: ClientSession) -> list[Event]:
 
 def test_submits_are_numbered_from_one_on() -> None:
     client = ClientSession("c")
-    assert [client.submit(ECHO) for _ in range(3)] == [1, 2, 3]
+    assert [client.submit(ECHO, "1") for _ in range(3)] == [1, 2, 3]
     assert numbers(client.next_batch()) == [1, 2, 3]
 
 
 def test_while_one_call_is_in_flight_the_next_batch_gathers() -> None:
     client = submitted(1)
     assert numbers(client.next_batch()) == [1]
-    client.submit(ECHO)
-    client.submit(ECHO)
+    client.submit(ECHO, "1")
+    client.submit(ECHO, "1")
     assert client.next_batch() == []
     assert client.answered(accepted("a")) == [Acknowledged(1, "a")]
     assert numbers(client.next_batch()) == [2, 3]
@@ -63,14 +67,14 @@ def test_while_one_call_is_in_flight_the_next_batch_gathers() -> None:
 
 def test_a_batch_holds_so_many_jobs() -> None:
     client = submitted(MAX_BATCH + 1)
-    assert len(client.next_batch()) == MAX_BATCH
+    assert len(numbers(client.next_batch())) == MAX_BATCH
     assert client.unacknowledged == MAX_BATCH + 1
 
 
 def test_a_batch_holds_so_much_payload_but_at_least_one_job() -> None:
     client = ClientSession("c")
     for size in (MAX_BATCH_CHARACTERS + 1, MAX_BATCH_CHARACTERS, 1):
-        client.submit(JobSpec("Echo", "x" * size))
+        client.submit(ECHO, "x" * size)
     batches = []
     while batch := client.next_batch():
         batches.append(numbers(batch))
@@ -85,7 +89,7 @@ def test_nothing_to_send_is_an_empty_batch() -> None:
 def test_a_client_is_full_with_4096_unacknowledged_submits() -> None:
     client = submitted(MAX_PENDING - 1)
     assert not client.full
-    client.submit(ECHO)
+    client.submit(ECHO, "1")
     assert client.full
     client.next_batch()
     assert client.full, "a call in flight is not acknowledged"
@@ -100,7 +104,7 @@ def test_promise_8_the_oldest_submit_never_falls_out_of_the_masters_window(queue
     client.broken()
     for _ in range(2 * MAX_PENDING):
         if not client.full:
-            highest = client.submit(ECHO)
+            highest = client.submit(ECHO, "1")
             client.withdraw(highest)
     assert client.full
     queue.submit(client="c", client_seq=highest)
@@ -113,7 +117,7 @@ def test_promise_8_the_oldest_submit_never_falls_out_of_the_masters_window(queue
 def test_promise_11_a_broken_call_is_sent_again_first_and_in_order() -> None:
     client = submitted(2)
     client.next_batch()
-    client.submit(ECHO)
+    client.submit(ECHO, "1")
     client.broken()
     assert numbers(client.next_batch()) == [1, 2, 3]
 
@@ -152,7 +156,7 @@ def test_promise_1_a_master_that_lost_its_commit_gets_the_submits_again(queue: Q
 def test_a_refused_submit_is_news_and_the_others_go_on(queue: Queue) -> None:
     client = ClientSession("c")
     for payload in ("1", "bad", "3"):
-        client.submit(JobSpec("Echo", payload))
+        client.submit(ECHO, payload)
     news = client.answered(send(queue, client))
     assert [type(item) for item in news] == [Acknowledged, Refused, Acknowledged]
     refusal = news[1]
@@ -229,7 +233,7 @@ def test_promise_8_two_submits_under_one_users_key_both_hear_of_the_end(queue: Q
     """Events name only the first, so the other one's job is asked for."""
     client = ClientSession("c")
     for _ in range(3):
-        client.submit(JobSpec("Echo", "1", key="k"))
+        client.submit(JobSpec("Echo", "", key="k"), "1")
     client.answered(send(queue, client))
     [job_id] = set(client.lookup())
     assert client.shared() == [job_id, job_id]
@@ -285,7 +289,7 @@ def test_when_the_ledger_is_another_what_it_acknowledged_is_lost() -> None:
     client.answered(accepted("a", "b", "c"))
     client.seen([], 50)
     assert client.heard("one") == []
-    client.submit(ECHO)
+    client.submit(ECHO, "1")
     assert client.heard("two") == [Lost(seq, "two") for seq in (1, 2, 3)]
     assert (client.ledger_id, client.next_seq, client.lookup()) == ("two", 0, [])
 
@@ -295,9 +299,9 @@ def test_what_was_not_acknowledged_is_sent_to_the_new_ledger() -> None:
     client.heard("one")
     client.next_batch()
     client.answered(accepted("a"))
-    client.submit(ECHO)
+    client.submit(ECHO, "1")
     client.next_batch()
-    client.submit(ECHO)
+    client.submit(ECHO, "1")
     client.broken()
     assert client.heard("two") == [Lost(1, "two")]
     assert client.shared() == [], "nothing is known of the others yet"
@@ -309,7 +313,7 @@ def test_what_was_not_acknowledged_is_sent_to_the_new_ledger() -> None:
 
 def test_what_was_not_acknowledged_when_the_place_was_lost_is_followed() -> None:
     client = ClientSession("c")
-    client.submit(JobSpec("Echo", "1"))
+    client.submit(ECHO, "1")
     client.next_batch()
     client.lost_place()
     assert client.next_seq == 0

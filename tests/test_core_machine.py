@@ -20,7 +20,7 @@ from nucleus.core.keys import IDLE, Accepted
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.snapshot import Changes
 from nucleus.core.worker import MAX_WINDOW, Credit, Report
-from tests.core_support import START, Queue, all_jobs, check_invariants
+from tests.core_support import START, Queue, all_jobs, check_invariants, keep
 
 WORKERS = st.sampled_from(["a", "b", "c"])
 TYPES = st.sampled_from(["Echo", "Echo", "Sleep"])
@@ -234,7 +234,7 @@ class QueueMachine(RuleBasedStateMachine):
         """The ledger is thrown away; what was in flight may be durable if COMMIT was issued."""
         assert self.batch is not None
         if issued and durable:
-            self.queue.store.commit(self.batch)
+            keep(self.queue.store, self.batch)
             self.queue.history += self.batch.events
         for lost in self.queue.outbox.abandon(commit_issued=issued):
             if lost.definite and lost.effect in self.made:

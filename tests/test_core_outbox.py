@@ -8,7 +8,7 @@ from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.outbox import Abandoned
 from nucleus.stores.memory import MemoryStore
-from tests.core_support import Queue, checked_queue
+from tests.core_support import Queue, checked_queue, keep
 
 queue = checked_queue
 
@@ -110,7 +110,7 @@ def test_a_repeat_of_a_call_whose_commit_may_have_happened_may_have_happened_too
     batch = queue.begin()
     assert queue.offer(key="k") == Accepted(job_id, duplicate=True)
     queue.outbox.hold("its repeat")
-    queue.store.commit(batch)
+    keep(queue.store, batch)
     queue.history += batch.events  # it happened, but the master never heard
     abandoned = queue.outbox.abandon(commit_issued=True)
     assert [lost.definite for lost in abandoned] == [False, False]
@@ -177,6 +177,6 @@ def test_a_fenced_master_commits_nothing(queue: Queue) -> None:
     batch = queue.begin()
     MemoryStore(queue.disk).load()
     with pytest.raises(Fenced):
-        queue.store.commit(batch)
+        keep(queue.store, batch)
     queue.restart()
     assert queue.ledger.find(job_id) is None

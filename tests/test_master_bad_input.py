@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 import pytest
 
+from nucleus.core.worker import Assignment, Report, Reports
+from nucleus.rpc import convert
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 from nucleus.services.master import Master
@@ -116,31 +118,50 @@ def test_a_bad_job_is_refused_by_name_and_changes_nothing(
 def test_one_bad_job_of_a_batch_does_not_stop_the_others(stub: JobQueueServiceStub) -> None:
     before = counts(stub)[0]
     small = [bad for bad in BAD_JOBS.values() if len(bad.payload) < MIB]
-    jobs = [job for bad in small for job in (bad.spec(), pb.JobSpec(job_type="Echo", payload="1"))]
-    reply = stub.SendJobs(pb.SendJobsRequest(jobs=jobs))
-    assert len(reply.outcomes) == len(jobs)
-    for bad, sick, well in zip(small, reply.outcomes[::2], reply.outcomes[1::2], strict=True):
-        assert (sick.job_id, sick.refusal.reason) == ("", "INVALID")
+    well = pb.JobSpec(job_type="Echo", payload="1")
+    jobs = [job for bad in small for job in (bad.spec(), well)]
+    orders = [pb.Order(like=job, payloads=[job.payload]) for job in jobs]
+    reply = stub.SendJobs(pb.SendJobsRequest(orders=orders))
+    assert [bool(job_id) for job_id in reply.job_ids] == [False, True] * len(small)
+    for number, (bad, sick) in enumerate(zip(small, reply.refused, strict=True)):
+        assert (sick.place, sick.refusal.reason) == (2 * number, "INVALID")
         assert bad.says in sick.refusal.message
-        assert well.job_id and not well.HasField("refusal")
     assert counts(stub)[0] == before + len(small)
 
 
 def test_a_number_of_a_client_that_no_store_can_keep_is_refused(
     stub: JobQueueServiceStub,
 ) -> None:
-    job = pb.JobSpec(job_type="Echo", payload="1", client_seq=2**64 - 1)
-    reply = stub.SendJobs(pb.SendJobsRequest(client_id="c", jobs=[job]))
-    assert "client_seq: 18446744073709551615" in reply.outcomes[0].refusal.message
+    like = pb.JobSpec(job_type="Echo", client_seq=2**64 - 1)
+    order = pb.Order(like=like, payloads=["1"])
+    reply = stub.SendJobs(pb.SendJobsRequest(client_id="c", orders=[order]))
+    assert "client_seq: 18446744073709551615" in reply.refused[0].refusal.message
+
+
+def test_an_idempotency_key_for_several_jobs_is_refused(stub: JobQueueServiceStub) -> None:
+    before = counts(stub)
+    order = pb.Order(like=pb.JobSpec(job_type="Echo", idempotency_key="k"), payloads=["1", "2"])
+    reply = stub.SendJobs(pb.SendJobsRequest(orders=[order]))
+    assert list(reply.job_ids) == ["", ""]
+    assert "idempotency_key: 'k' is not allowed; a key" in reply.refused[1].refusal.message
+    assert counts(stub) == before
+
+
+def test_results_whose_columns_differ_in_length_are_refused(stub: JobQueueServiceStub) -> None:
+    results = pb.Results(job_ids=["a", "b"], leases=[1])
+    refusal = refused(lambda: stub.SendResults(pb.SendResultsRequest(results=results)))
+    assert refusal.code == "INVALID_ARGUMENT"
+    assert refusal.message.startswith("results: the columns differ in length")
 
 
 def test_a_call_with_too_many_items_is_refused_as_a_whole(stub: JobQueueServiceStub) -> None:
     before = counts(stub)
-    job = pb.JobSpec(job_type="Echo", payload="1")
+    order = pb.Order(like=pb.JobSpec(job_type="Echo"), payloads=["1"] * 5001)
+    many = pb.Results(job_ids=["x"] * 5001)
     too_many: dict[str, Callable[[], object]] = {
-        "jobs": lambda: stub.SendJobs(pb.SendJobsRequest(jobs=[job] * 5001)),
+        "jobs": lambda: stub.SendJobs(pb.SendJobsRequest(orders=[order])),
         "job_ids": lambda: stub.LookupJobs(pb.LookupJobsRequest(job_ids=["x"] * 5001)),
-        "results": lambda: stub.SendResults(pb.SendResultsRequest(results=[pb.Result()] * 5001)),
+        "results": lambda: stub.SendResults(pb.SendResultsRequest(results=many)),
     }
     for field, call in too_many.items():
         refusal = refused(call)
@@ -286,9 +307,8 @@ class FakeWorker:
         self.stream = stub.GetJobs(hello(worker=name, session=session, **given))
         self.first: pb.JobBatch = next(self.stream)
 
-    def lease(self) -> pb.LeasedJob:
-        job: pb.LeasedJob = next(self.stream).jobs[0]
-        return job
+    def lease(self) -> Assignment:
+        return convert.assignments_from_message(next(self.stream))[0]
 
     def report(self, job_id: str, lease: int, incarnation: str = "i1") -> object:
         result = pb.Result(job_id=job_id, lease=lease, result="1")
@@ -385,15 +405,15 @@ def test_many_results_get_an_outcome_each(fresh: JobQueueServiceStub) -> None:
     worker = FakeWorker(fresh, "w", credit=pb.Credit(window=2, seq=1))
     jobs = [submit(fresh), submit(fresh)]
     leases = {job_id: worker.lease().lease for job_id in jobs}
-    results = [
-        pb.Result(job_id=jobs[0], lease=leases[jobs[0]], result="1"),
-        pb.Result(job_id=jobs[1], lease=1, result="1"),
-        pb.Result(job_id="nope", lease=1, result="1"),
-        pb.Result(job_id=jobs[1], lease=leases[jobs[1]], error="boom"),
-    ]
-    request = pb.SendResultsRequest(worker="w", incarnation="i1", results=results)
-    reasons = [outcome.refusal.reason for outcome in fresh.SendResults(request).outcomes]
-    assert reasons == ["", "STALE_LEASE", "UNKNOWN_JOB", ""]
+    items = (
+        Report(jobs[0], leases[jobs[0]], result="1"),
+        Report(jobs[1], 1, result="1"),
+        Report("nope", 1, result="1"),
+        Report(jobs[1], leases[jobs[1]], error="boom"),
+    )
+    reply = fresh.SendResults(convert.reports_to_message(Reports("w", "i1", items)))
+    reasons = [(item.place, item.refusal.reason) for item in reply.refused]
+    assert reasons == [(1, "STALE_LEASE"), (2, "UNKNOWN_JOB")]
 
 
 def test_an_overtaken_session_is_refused_and_leaves_the_open_one_alone(

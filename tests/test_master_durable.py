@@ -115,7 +115,7 @@ def test_a_watch_that_stays_open_through_a_reload_misses_nothing(file: Path) -> 
         stub.SendJob(ECHO)
         seen: list[tuple[int, str]] = []
         while len(seen) < 4:
-            seen += [(event.seq, event.kind) for event in next(watch).events]
+            seen += [(seq, c.kind) for c in next(watch).events for seq in c.seq]
         kinds = ["MasterStarted", "JobSubmitted", "MasterStarted", "JobSubmitted"]
         assert seen == list(enumerate(kinds, start=1))
 

@@ -61,8 +61,8 @@ def pages(stub: JobQueueServiceStub, **request: Any) -> Iterator[pb.GetAllJobsRe
 def test_pages_see_each_of_3000_jobs_once_oldest_first(tmp_path: Path, store: str) -> None:
     where = str(tmp_path / "ledger.db") if store == "sqlite" else store
     with running_master(where) as master, open_stub(master.address) as stub:
-        request = pb.SendJobsRequest(jobs=[echo(n) for n in range(3000)])
-        sent = [outcome.job_id for outcome in stub.SendJobs(request).outcomes]
+        order = pb.Order(like=echo(0), payloads=map(str, range(3000)))
+        sent = list(stub.SendJobs(pb.SendJobsRequest(orders=[order])).job_ids)
         for limit in (0, 700, 3000, 5000):
             seen = [job.job_id for page in pages(stub, limit=limit) for job in page.jobs]
             assert seen == sent
@@ -95,7 +95,7 @@ def test_a_page_of_huge_payloads_stays_below_the_limit_of_stock_tools(
     events = []
     for batch in stub.WatchEvents(pb.WatchEventsRequest(from_seq=1, kinds=["JobSubmitted"])):
         assert batch.ByteSize() < 4 * 1024 * 1024
-        events += [event.job_id for event in batch.events]
+        events += [job_id for columns in batch.events for job_id in columns.job_id]
         if len(events) == 12:
             break
     assert events == sent
@@ -120,7 +120,7 @@ def test_every_answer_carries_the_ledger_id(stub: JobQueueServiceStub) -> None:
     sent = stub.SendJob(echo(1))
     answers = [
         sent,
-        stub.SendJobs(pb.SendJobsRequest(jobs=[echo(2)])),
+        stub.SendJobs(pb.SendJobsRequest(orders=[pb.Order(like=echo(0), payloads=["2"])])),
         stub.CancelJob(pb.CancelJobRequest(job_id=sent.job_id)),
         stub.RetryJob(pb.RetryJobRequest(job_id=sent.job_id)),
         stub.GetAllJobs(pb.GetAllJobsRequest()),

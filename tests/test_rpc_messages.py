@@ -1,13 +1,13 @@
 """Messages and dataclasses say the same; refusals survive the wire."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import grpc
 import pytest
 
-from nucleus.core.events import KINDS, Event
-from nucleus.core.job import Job, JobSpec
+from nucleus.core.events import KINDS, Event, JobSubmitted
+from nucleus.core.job import Job, JobSpec, Order
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Reason, Refusal
@@ -48,9 +48,16 @@ def test_what_is_not_given_is_the_default_and_a_given_0_is_a_0() -> None:
 
 @pytest.mark.parametrize("outcome", [Accepted("id", True), Accepted("id", False)])
 def test_what_became_of_a_submit_arrives(outcome: Accepted) -> None:
-    assert convert.outcome_from_message(over_the_wire(convert.outcome_to_message(outcome))) == (
-        outcome
-    )
+    message = over_the_wire(convert.outcomes_to_message([outcome, outcome], "ledger"))
+    assert convert.outcomes_from_message(message) == [outcome, outcome]
+
+
+def test_jobs_that_are_alike_arrive_as_one_order() -> None:
+    order = Order(JobSpec("Echo", "", 3, key="k"), ["1", '"☃"'], MAX64 - 1)
+    arrived = convert.order_from_message(over_the_wire(convert.order_to_message(order)))
+    assert list(arrived.payloads) == order.payloads
+    assert arrived.first_seq == arrived.like.client_seq == order.first_seq
+    assert replace(arrived.like, client_seq=0) == order.like
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -58,9 +65,11 @@ def test_every_refusal_arrives_with_its_reason_and_has_a_status_and_an_error(
     reason: Reason,
 ) -> None:
     refusal = Refusal(reason, "says why")
-    assert convert.outcome_from_message(over_the_wire(convert.outcome_to_message(refusal))) == (
-        refusal
-    )
+    outcomes: list[Accepted | Refusal] = [Accepted("id", False), refusal]
+    message = over_the_wire(convert.outcomes_to_message(outcomes, "ledger"))
+    assert convert.outcomes_from_message(message) == outcomes
+    answer = over_the_wire(convert.refusals_to_message([None, refusal, None], (), "ledger"))
+    assert convert.refusals_from_message(answer, 3) == [None, refusal, None]
     error = refusal_error(refusal)
     assert str(error) == "says why"
     assert error.definite == (reason is not Reason.KEY_EXPIRED)
@@ -120,7 +129,6 @@ def test_what_a_worker_says_of_itself_arrives() -> None:
     ],
 )
 def test_what_became_of_a_lease_arrives(report: Report) -> None:
-    assert convert.report_from_message(over_the_wire(convert.report_to_message(report))) == report
     for reports in (
         Reports("w", "i", (report, report), Credit(1, 2), (3,)),
         Reports("w", "i", (report,)),
@@ -131,18 +139,22 @@ def test_what_became_of_a_lease_arrives(report: Report) -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_every_kind_of_event_arrives_as_it_was(kind: type[Event]) -> None:
-    event = an_event(kind, 7)
-    assert convert.event_from_message(over_the_wire(convert.event_to_message(event))) == event
+    event = an_event(kind, 7, a_job("abc123", 5))
+    other = an_event(JobSubmitted, 9, a_job("abc123", 9))
+    events = [event, event, other, event]
+    messages = [over_the_wire(message) for message in convert.events_to_message(events)]
+    assert list(convert.events_from_message(messages)) == events
 
 
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_the_message_of_an_event_has_a_field_for_each_of_its_own(kind: type[Event]) -> None:
-    names = {field.name for field in pb.Event.DESCRIPTOR.fields}
+    names = {field.name for field in pb.Events.DESCRIPTOR.fields}
     assert {field.name for field in fields(kind)} <= names
 
 
 def test_an_event_of_a_kind_that_only_a_newer_master_knows_is_left_out() -> None:
-    assert convert.event_from_message(pb.Event(kind="JobPaused", seq=1)) is None
+    unknown = pb.Events(kind="JobPaused", seq=[1])
+    assert list(convert.events_from_message([unknown])) == []
 
 
 def test_a_job_is_shown_with_every_field_that_readers_know() -> None:
@@ -155,7 +167,7 @@ def test_a_job_is_shown_with_every_field_that_readers_know() -> None:
 
 
 def test_times_that_are_not_known_stay_unknown() -> None:
-    job = Job("id", "Echo", "1", 0, 3, None, "", "", 0, "", 1.0, 1.0)
+    job = Job("id", 1, "Echo", "1", 0, 3, None, "", "", 0, "", 1.0, 1.0)
     message = over_the_wire(convert.job_to_message(job))
     assert [message.HasField(f) for f in ("timeout", "started_at", "finished_at")] == [False] * 3
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from nucleus.core.errors import Fenced
-from nucleus.core.events import KINDS, Event, JobSubmitted, WorkerHeartbeat
+from nucleus.core.events import KINDS, Event, JobCompleted, JobSubmitted, WorkerHeartbeat
 from nucleus.core.job import Job, make_job_id
 from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
@@ -16,7 +16,7 @@ from nucleus.core.outbox import Outbox
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores import MemoryDisk, MemoryStore, SqliteStore, Store
-from tests.core_support import Queue, Types, accepted
+from tests.core_support import Queue, Types, accepted, keep
 
 NOW = 1_000_000.0
 
@@ -87,6 +87,7 @@ def a_job(ledger_id: str, number: int, **given: Any) -> Job:
     """A job with a value of its own in every field."""
     values: dict[str, Any] = {
         "id": make_job_id(ledger_id, number),
+        "number": number,
         "job_type": "Echo",
         "payload": '{"größe": [1, null, "\\u0000"]}',
         "priority": -7,
@@ -117,7 +118,7 @@ def a_job(ledger_id: str, number: int, **given: Any) -> Job:
 
 
 def put(store: Store, *jobs: Job) -> None:
-    store.commit(changes(jobs=tuple(job.row() for job in jobs), next_seq=1000))
+    keep(store, changes(jobs=tuple(job.row() for job in jobs), next_seq=1000))
 
 
 _SAMPLES: dict[str, Any] = {
@@ -131,9 +132,14 @@ _SAMPLES: dict[str, Any] = {
 }
 
 
-def an_event(kind: type[Event], seq: int) -> Event:
-    """An event of this kind with a value in every field."""
+def an_event(kind: type[Event], seq: int, job: Job) -> Event:
+    """An event of this kind with a value in every field; what it says of ``job`` is true."""
     values = {field.name: _sample(field.type) for field in fields(kind)}
+    asked = ("job_type", "payload", "priority", "max_attempts", "timeout", "key", "retry_of")
+    told = (*asked, "client", "client_seq", "result", *(["output"] if kind is JobCompleted else []))
+    values |= {name: getattr(job, name) for name in told if name in values}
+    if "job_id" in values:
+        values["job_id"] = job.id
     return kind(**{**values, "seq": seq, "at": NOW + seq})
 
 
@@ -181,10 +187,11 @@ def test_a_later_commit_replaces_the_row_of_a_job(medium: Medium) -> None:
 
 
 def test_every_kind_of_event_comes_back_as_it_was(medium: Medium) -> None:
-    store, _ = medium.loaded()
+    store, snapshot = medium.loaded()
+    job = a_job(snapshot.ledger_id, 1)
     durable = [kind for kind in KINDS.values() if kind is not WorkerHeartbeat]
-    events = tuple(an_event(kind, seq) for seq, kind in enumerate(durable, start=1))
-    store.commit(changes(events=events, next_seq=100))
+    events = tuple(an_event(kind, seq, job) for seq, kind in enumerate(durable, start=1))
+    keep(store, changes(events=events, jobs=(job.row(),), next_seq=100))
     assert store.history(1, 100) == list(events)
 
 
@@ -195,8 +202,8 @@ def test_workers_totals_types_and_numbers_come_back(medium: Medium) -> None:
     gone = WorkerRow("gone", "i1", 1, ("Echo",), NOW, "lost", ())
     totals = Totals(9, {"COMPLETED": 3}, {"worker_lost": 2}, {"stale_lease": 1})
     given: dict[str, Any] = {"totals": totals, "job_types": ("A", "B"), "next_seq": 42}
-    store.commit(changes(workers=(here, gone), **given))
-    store.commit(changes(gone_workers=("gone",), latest=NOW + 5, **given))
+    keep(store, changes(workers=(here, gone), **given))
+    keep(store, changes(gone_workers=("gone",), latest=NOW + 5, **given))
     _, second = medium.loaded()
     assert second.workers == [here]
     assert second.totals == totals
@@ -209,7 +216,7 @@ def test_workers_totals_types_and_numbers_come_back(medium: Medium) -> None:
 def test_totals_that_were_handed_out_do_not_change_the_store(medium: Medium) -> None:
     store, snapshot = medium.loaded()
     snapshot.totals.submitted += 100
-    store.commit(changes())
+    keep(store, changes())
     assert medium.loaded()[1].totals == Totals()
 
 
@@ -225,10 +232,10 @@ def test_load_returns_live_jobs_only(medium: Medium) -> None:
 def test_runs_of_client_keys_are_kept_until_they_are_forgotten(medium: Medium) -> None:
     store, _ = medium.loaded()
     runs = (KeyRun("a", 1, 10, 3), KeyRun("a", 4, 20, 2), KeyRun("b", 1, 13, 1))
-    store.commit(changes(key_runs=runs))
+    keep(store, changes(key_runs=runs))
     store, loaded = medium.loaded()
     assert set(loaded.keys) == set(runs)
-    store.commit(changes(forgotten_keys=(("a", 4), ("b", 1))))
+    keep(store, changes(forgotten_keys=(("a", 4), ("b", 1))))
     assert list(medium.loaded()[1].keys) == [runs[1]]
 
 
@@ -262,10 +269,11 @@ def test_no_job_has_the_empty_key(medium: Medium) -> None:
 
 
 def test_history_comes_in_order_and_in_pages(medium: Medium) -> None:
-    store, _ = medium.loaded()
-    events = [an_event(JobSubmitted, seq) for seq in range(1, 26)]
-    store.commit(changes(events=tuple(events[:10]), next_seq=11))
-    store.commit(changes(events=tuple(events[10:]), next_seq=26))
+    store, snapshot = medium.loaded()
+    job = a_job(snapshot.ledger_id, 1)
+    events = [an_event(JobSubmitted, seq, job) for seq in range(1, 26)]
+    keep(store, changes(events=tuple(events[:10]), jobs=(job.row(),), next_seq=11))
+    keep(store, changes(events=tuple(events[10:]), next_seq=26))
     seen: list[Event] = []
     while page := store.history(seen[-1].seq + 1 if seen else 1, 7):
         assert len(page) <= 7
@@ -314,10 +322,10 @@ def test_a_store_that_was_taken_over_is_fenced(medium: Medium) -> None:
     with pytest.raises(Fenced):
         older.check_epoch()
     job = a_job(snapshot.ledger_id, 5)
-    event = an_event(JobSubmitted, 5)
+    event = an_event(JobSubmitted, 5, job)
     worker = WorkerRow("w", "i", 1, ("Echo",), NOW, "alive", ())
     with pytest.raises(Fenced):
-        older.commit(changes(jobs=(job.row(),), events=(event,), workers=(worker,), next_seq=9))
+        keep(older, changes(jobs=(job.row(),), events=(event,), workers=(worker,), next_seq=9))
     assert newer.find(job.id) is None
     assert newer.history(1, 10) == []
     after = medium.loaded()[1]

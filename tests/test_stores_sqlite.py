@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from nucleus.core.job import make_job_id
 from nucleus.core.lifecycle import Status
 from nucleus.stores import SqliteStore
 from nucleus.stores.sqlite import SCHEMA_VERSION
+from tests.core_support import keep
 from tests.support import fill, small_file_system, wait_for_output
 from tests.test_stores_contract import a_job, an_event, changes, put
 
@@ -284,12 +284,11 @@ def test_commits_are_synchronous_in_wal_mode(store: SqliteStore, file: Path) -> 
 
 def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, file: Path) -> None:
     done = a_job("x", 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5)
-    event = an_event(JobSubmitted, 5)
-    told_of: Any = event
+    event = an_event(JobSubmitted, 5, done)
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
         reader.row_factory = sqlite3.Row
         assert reader.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
-        store.commit(changes(jobs=(done.row(),), events=(event,), next_seq=6, job_types=("E",)))
+        keep(store, changes(jobs=(done.row(),), events=(event,), next_seq=6, job_types=("E",)))
         job = dict(reader.execute("SELECT * FROM jobs").fetchone())
         told = reader.execute("SELECT kind, count(*) FROM history GROUP BY kind").fetchall()
         history = dict(reader.execute("SELECT * FROM history").fetchone())
@@ -302,18 +301,18 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
         assert job[column] == getattr(done, column)
     assert (job["number"], job["status"]) == (5, 3)
     assert [tuple(row) for row in told] == [("JobSubmitted", 1)]
-    assert (history["seq"], history["at"], history["job_id"]) == (5, event.at, told_of.job_id)
-    assert (history["client"], history["lease"]) == (told_of.client, None)
+    assert (history["seq"], history["at"], history["number"]) == (5, event.at, 5)
+    assert (history["worker"], history["lease"]) == (None, None)
     assert ledger["epoch"] == 1 and ledger["next_seq"] == 6 and len(ledger["ledger_id"]) == 6
     assert json.loads(ledger["totals"])["submitted"] == 0
 
 
 def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
     first = a_job("x", 5)
-    store.commit(changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5),), next_seq=6))
-    second, again = a_job("x", 6), an_event(JobSubmitted, 5)  # a seq that is taken
+    keep(store, changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5, first),), next_seq=6))
+    second, again = a_job("x", 6), an_event(JobSubmitted, 5, first)  # a seq that is taken
     with pytest.raises(CommitFailed) as failure:
-        store.commit(changes(jobs=(second.row(),), events=(again,), next_seq=7))
+        keep(store, changes(jobs=(second.row(),), events=(again,), next_seq=7))
     assert failure.value.definite
     assert store.find(second.id) is None
     assert store.load().next_seq == 6

@@ -7,7 +7,6 @@ import secrets
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -56,6 +55,8 @@ class Client:
         client_id = secrets.token_hex(8)
         self._connection, self._tracker = self._loop.run(self._open(client_id))
         self._closed = False
+        self._options: tuple[Any, ...] = ()  # of the last submit
+        self._like = JobSpec("", "")  # which share this, and so travel together
         # The interpreter may end before anybody closes the client.
         reference = weakref.ref(self)
         self._at_exit = lambda: client.close() if (client := reference()) else None
@@ -86,13 +87,13 @@ class Client:
         seconds. Raises ``InvalidArgument`` for what can be seen to be wrong from here; what
         only the master can refuse arrives on the handle.
         """
-        key = "" if idempotency_key is None else idempotency_key
-        spec = JobSpec(job_type, "null", priority, delay, max_attempts, timeout, key)
-        _check_options(spec)
-        spec = replace(spec, payload=self._payload(job_type, payload))
+        options = (job_type, priority, delay, max_attempts, timeout, idempotency_key)
+        if options != self._options:  # else they were checked the last time
+            self._like, self._options = _check_options(*options), options
+        text = self._payload(job_type, payload)
         handle = JobHandle(job_type, payload, self._cancel_handle, self._tracker.told)
         self._check_open()
-        self._tracker.submit(spec, handle)
+        self._tracker.submit(self._like, text, handle)
         return handle
 
     def submit_many(
@@ -210,10 +211,7 @@ class Client:
             stream = self._loop.run(self._open_watch(request))
             try:
                 while not self._closed and (batch := self._loop.run(_read(stream))):
-                    for message in batch.events:
-                        event = convert.event_from_message(message)
-                        if event is not None:
-                            yield event
+                    yield from convert.events_from_message(batch.events)
                     request.from_seq = batch.next_seq
             finally:
                 if not self._closed:
@@ -297,7 +295,16 @@ async def _read(
     return batch if isinstance(batch, pb.EventBatch) else None
 
 
-def _check_options(spec: JobSpec) -> None:
+def _check_options(
+    job_type: str,
+    priority: int,
+    delay: float,
+    max_attempts: int,
+    timeout: float | None,
+    key: str | None,
+) -> JobSpec:
+    key = "" if key is None else key
+    spec = JobSpec(job_type, "", priority, delay, max_attempts, timeout, key)
     for name, value, kind in (
         ("job_type", spec.job_type, str),
         ("priority", spec.priority, int),
@@ -312,9 +319,10 @@ def _check_options(spec: JobSpec) -> None:
     for name, seconds in (("delay", spec.delay), ("timeout", spec.timeout or 0.0)):
         if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             raise InvalidArgument(invalid(name, seconds, "a number of seconds").message)
-    refusal = check_spec(spec, "")
+    refusal = check_spec(spec)
     if refusal is not None:
         raise InvalidArgument(refusal.message)
+    return spec
 
 
 def _statuses(names: str | Sequence[str]) -> list[str]:

@@ -22,7 +22,7 @@ from nucleus.client.connection import CALL_TIMEOUT, Connection
 from nucleus.client.handle import JobHandle
 from nucleus.core.client_session import ClientSession
 from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, Unavailable
-from nucleus.core.job import JobSpec
+from nucleus.core.job import JobSpec, Order
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Lost, News, Refused
 from nucleus.core.refusals import Reason, Refusal
@@ -88,13 +88,13 @@ class Tracker:
 
     # ---- on the user's threads --------------------------------------------------------
 
-    def submit(self, spec: JobSpec, handle: JobHandle) -> None:
+    def submit(self, like: JobSpec, payload: str, handle: JobHandle) -> None:
         """Take in a submit; waits while too many are unacknowledged (back-pressure)."""
         with self._room:
             self._room.wait_for(lambda: self._closed or not self._session.full)
             if self._closed:
                 raise FailedPrecondition("the client was closed; nothing was submitted")
-            handle.client_seq = self._session.submit(spec)
+            handle.client_seq = self._session.submit(like, payload)
             self._handles[handle.client_seq] = handle
             if self._woken:
                 return
@@ -156,29 +156,30 @@ class Tracker:
                 with self._room:
                     batch = self._session.next_batch()
 
-    async def _send(self, batch: list[JobSpec]) -> str | None:
+    async def _send(self, batch: list[Order]) -> str | None:
         """Send a batch; return why it has to be sent again, or ``None``."""
-        jobs = [convert.spec_to_message(spec) for spec in batch]
-        request = pb.SendJobsRequest(client_id=self._session.client_id, jobs=jobs)
+        orders = [convert.order_to_message(order) for order in batch]
+        request = pb.SendJobsRequest(client_id=self._session.client_id, orders=orders)
         try:
             reply = await self._connection.stub.SendJobs(request, timeout=SEND_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             return self._not_sent(batch, error)
-        outcomes = [convert.outcome_from_message(outcome) for outcome in reply.outcomes]
+        outcomes = convert.outcomes_from_message(reply)
         with self._room:
             self._hear(reply.ledger_id)
             self._publish(self._session.answered(outcomes))
             self._room.notify_all()
         return None
 
-    def _not_sent(self, batch: list[JobSpec], error: grpc.aio.AioRpcError) -> str | None:
+    def _not_sent(self, batch: list[Order], error: grpc.aio.AioRpcError) -> str | None:
         with self._room:
             if error.code() in PASSING:
                 self._session.broken()
                 return error.details() or error.code().name
             # The call as a whole was refused: sending it again would be refused again.
             refusal = Refusal(Reason.INVALID, error.details() or error.code().name)
-            self._publish(self._session.answered([refusal] * len(batch)))
+            count = sum(len(order.payloads) for order in batch)
+            self._publish(self._session.answered([refusal] * count))
             self._room.notify_all()
             return None
 
@@ -230,7 +231,7 @@ class Tracker:
             call.cancel()
 
     def _take(self, batch: pb.EventBatch) -> None:
-        events = [e for m in batch.events if (e := convert.event_from_message(m)) is not None]
+        events = convert.events_from_message(batch.events)
         with self._room:
             self._hear(batch.ledger_id)
             self._publish(self._session.seen(events, batch.next_seq))

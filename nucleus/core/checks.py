@@ -5,7 +5,7 @@ Each function answers ``None`` when there is nothing to refuse.
 
 import math
 
-from nucleus.core.job import Job, JobSpec
+from nucleus.core.job import Job, JobSpec, Order
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Reason, Refusal, invalid, shorten
 from nucleus.core.worker import MAX_WINDOW, Hello, Report, Reports, Worker
@@ -22,8 +22,13 @@ MAX_RESULT = 1_048_576  # characters of a result's JSON text, an error or an out
 MAX_INTEGER = 2**63 - 1  # what a database can keep
 
 
-def check_spec(spec: JobSpec, client: str) -> Refusal | None:
-    """Refuse a job whose numbers or keys are out of bounds; type and payload come later."""
+def check_order(order: Order, client: str) -> Refusal | None:
+    """Refuse jobs whose numbers or keys are out of bounds; type and payloads come later."""
+    return check_spec(order.like) or _check_key(order) or _check_client(order, client)
+
+
+def check_spec(spec: JobSpec) -> Refusal | None:
+    """Refuse options that are out of bounds."""
     if not -MAX_PRIORITY <= spec.priority <= MAX_PRIORITY:
         allowed = f"an integer from -{MAX_PRIORITY} to {MAX_PRIORITY}"
         return invalid("priority", spec.priority, allowed)
@@ -36,15 +41,22 @@ def check_spec(spec: JobSpec, client: str) -> Refusal | None:
         return invalid("timeout", spec.timeout, allowed)
     if len(spec.key) > MAX_KEY:
         return invalid("idempotency_key", spec.key, f"at most {MAX_KEY} characters")
-    return _check_client(spec, client)
+    return None
 
 
-def _check_client(spec: JobSpec, client: str) -> Refusal | None:
+def _check_key(order: Order) -> Refusal | None:
+    if order.like.key and len(order.payloads) > 1:
+        return invalid("idempotency_key", order.like.key, "a key belongs to one job")
+    return None
+
+
+def _check_client(order: Order, client: str) -> Refusal | None:
     if len(client) > MAX_CLIENT:
         return invalid("client_id", client, f"at most {MAX_CLIENT} characters")
-    if spec.client_seq > MAX_INTEGER:
-        return invalid("client_seq", spec.client_seq, f"at most {MAX_INTEGER}")
-    if spec.client_seq and not client:
+    last = order.first_seq + len(order.payloads) - 1
+    if order.first_seq and last > MAX_INTEGER:
+        return invalid("client_seq", last, f"at most {MAX_INTEGER}")
+    if order.first_seq and not client:
         return invalid("client_id", client, "a client that numbers its jobs must name itself")
     return None
 

@@ -11,11 +11,13 @@ plain loop of ``submit`` travels in batches; at most :data:`MAX_PENDING` submits
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
 
 from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed
-from nucleus.core.job import JobSpec
+from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import WINDOW, Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Lost, News, Refused
@@ -26,6 +28,12 @@ MAX_BATCH_CHARACTERS = 2_000_000  # of payload in one call; the message limit is
 MAX_PENDING = WINDOW  # unacknowledged submits: what the master remembers of a client
 
 
+class _Submit(NamedTuple):
+    client_seq: int
+    like: JobSpec
+    payload: str
+
+
 class ClientSession:
     """One client's view of its submits."""
 
@@ -34,8 +42,8 @@ class ClientSession:
         self.ledger_id = ""  # of the master last heard, "" before the first
         self.next_seq = 0  # where to go on watching, 0 before the first batch
         self._last = 0
-        self._pending: deque[JobSpec] = deque()  # not sent, or to be sent again
-        self._in_flight: list[JobSpec] = []
+        self._pending: deque[_Submit] = deque()  # not sent, or to be sent again
+        self._in_flight: list[_Submit] = []
         self._sent: set[int] = set()  # of the pending: may have arrived already
         self._open: dict[int, str] = {}  # client_seq -> job id ("" until known), not ended
         self._shared: set[int] = set()  # of the open: perhaps another submit's job
@@ -51,10 +59,13 @@ class ClientSession:
         waiting = self._in_flight or self._pending
         return bool(waiting) and self._last - waiting[0].client_seq + 1 >= MAX_PENDING
 
-    def submit(self, spec: JobSpec) -> int:
-        """Take in a submit and return its number."""
+    def submit(self, like: JobSpec, payload: str) -> int:
+        """Take in a submit (JSON text, and options of which the payload does not count).
+
+        Return its number. Submits in a row with the very same options travel as one order.
+        """
         self._last += 1
-        self._pending.append(spec.numbered(self._last))
+        self._pending.append(_Submit(self._last, like, payload))
         self._open[self._last] = ""
         return self._last
 
@@ -65,23 +76,25 @@ class ClientSession:
         self._shared.add(self._last)
         return self._last
 
-    def next_batch(self) -> list[JobSpec]:
+    def next_batch(self) -> list[Order]:
         """What to send now, in order; empty while a call is in flight."""
         if self._in_flight:
             return []
         characters = 0
-        while self._pending and len(self._in_flight) < MAX_BATCH:
-            characters += len(self._pending[0].payload)
+        for submit in islice(self._pending, MAX_BATCH):
+            characters += len(submit.payload)
             if self._in_flight and characters > MAX_BATCH_CHARACTERS:
                 break
-            self._in_flight.append(self._pending.popleft())
-        return list(self._in_flight)
+            self._in_flight.append(submit)
+        for _ in self._in_flight:
+            self._pending.popleft()
+        return list(_orders(self._in_flight))
 
     def answered(self, outcomes: Iterable[Accepted | Refusal]) -> list[News]:
         """The call in flight was answered, one outcome for each of its submits."""
         news: list[News] = []
-        for spec, outcome in zip(self._in_flight, outcomes, strict=True):
-            seq = spec.client_seq
+        for submit, outcome in zip(self._in_flight, outcomes, strict=True):
+            seq = submit.client_seq
             self._sent.discard(seq)
             if isinstance(outcome, Refusal):
                 self._close(seq)
@@ -97,15 +110,15 @@ class ClientSession:
 
     def broken(self) -> None:
         """The call in flight broke. It may have happened, so it is sent again, first."""
-        self._sent.update(spec.client_seq for spec in self._in_flight)
+        self._sent.update(submit.client_seq for submit in self._in_flight)
         self._pending.extendleft(reversed(self._in_flight))
         self._in_flight = []
 
     def withdraw(self, client_seq: int) -> bool:
         """Take a submit back. Return whether it certainly did not happen."""
-        for spec in self._pending:
-            if spec.client_seq == client_seq and client_seq not in self._sent:
-                self._pending.remove(spec)
+        for submit in self._pending:
+            if submit.client_seq == client_seq and client_seq not in self._sent:
+                self._pending.remove(submit)
                 self._close(client_seq)
                 return True
         return False
@@ -190,3 +203,21 @@ class ClientSession:
     def unacknowledged(self) -> int:
         """Submits that no answer was received for."""
         return len(self._pending) + len(self._in_flight)
+
+
+def _orders(submits: list[_Submit]) -> Iterator[Order]:
+    """Gather runs of submits with the same options and consecutive numbers."""
+    begin = 0
+    for place, (client_seq, like, _) in enumerate(submits):
+        first = submits[begin]
+        if like is not first.like or like.key or client_seq != first.client_seq + place - begin:
+            if place > begin:
+                yield _order(submits[begin:place])
+            begin = place
+    if submits:
+        yield _order(submits[begin:])
+
+
+def _order(submits: list[_Submit]) -> Order:
+    first = submits[0]
+    return Order(first.like, [submit.payload for submit in submits], first.client_seq)

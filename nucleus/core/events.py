@@ -8,10 +8,10 @@ Every event has ``seq``, its number in the ledger (strictly increasing, never us
 Field names are shared by all kinds, so that one message and one table row fit every event.
 """
 
-from dataclasses import dataclass
+from nucleus.core.facts import fact
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Event:
     """Base of all events."""
 
@@ -19,7 +19,7 @@ class Event:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class JobSubmitted(Event):
     """A job entered the ledger."""
 
@@ -36,7 +36,7 @@ class JobSubmitted(Event):
     retry_of: str  # the job that this one repeats, "" for a first
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class JobLeased(Event):
     """A worker got the right to run a job once. The lease is this event's ``seq``."""
 
@@ -45,7 +45,7 @@ class JobLeased(Event):
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class JobCompleted(Event):
     """The one accepted result."""
 
@@ -60,7 +60,7 @@ class JobCompleted(Event):
     client_seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class JobFailed(Event):
     """The last attempt failed, or was lost with its worker."""
 
@@ -76,7 +76,7 @@ class JobFailed(Event):
     client_seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class JobRequeued(Event):
     """A lease ended without a result, and the job waits again."""
 
@@ -93,7 +93,7 @@ class JobRequeued(Event):
     run_seconds: float  # of an attempt that was reported as failed, else 0
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class JobCancelled(Event):
     """Somebody no longer wants the job."""
 
@@ -104,7 +104,7 @@ class JobCancelled(Event):
     client_seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class WorkerJoined(Event):
     """A worker opened its first session, or came back after it was lost."""
 
@@ -115,7 +115,7 @@ class WorkerJoined(Event):
     job_types: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class WorkerLost(Event):
     """A worker was given up on."""
 
@@ -124,7 +124,7 @@ class WorkerLost(Event):
     reason: str  # silence or replaced
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class WorkerLeft(Event):
     """A worker said goodbye."""
 
@@ -132,7 +132,7 @@ class WorkerLeft(Event):
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ResultRejected(Event):
     """A report that came under a lease that is not the job's current one."""
 
@@ -142,14 +142,14 @@ class ResultRejected(Event):
     reason: str  # a lower-case refusal reason, such as stale_lease
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class MasterStarted(Event):
     """A master began to serve this ledger."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class WorkerHeartbeat(Event):
     """Ephemeral: a worker said that it lives."""
 

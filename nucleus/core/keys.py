@@ -8,7 +8,8 @@ remembered, and a client that was idle for :data:`IDLE` seconds is forgotten.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nucleus.core.job import Job, JobSpec, job_number, make_job_id
+from nucleus.core.facts import fact
+from nucleus.core.job import Job, JobSpec, make_job_id
 from nucleus.core.journal import Journal
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.snapshot import Archive, KeyRun
@@ -25,7 +26,7 @@ class _Window:
     forgotten: int = 0  # the store was told to forget up to here
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Accepted:
     """A submit was taken in, now or, under the same key, before."""
 
@@ -53,28 +54,31 @@ class Keys:
             for place in range(run.count):
                 self._put(window, run.first_seq + place, run.first_number + place)
 
-    def recognise(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal | None:
-        """The job that ``spec`` repeats, a refusal when it cannot, ``None`` for a new one."""
-        job = self._of_user(spec.key) if spec.key else None
+    def recognise(
+        self, like: JobSpec, payload: str, client_seq: int, client: str, now: float
+    ) -> Accepted | Refusal | None:
+        """The job that this one repeats, a refusal when it cannot, ``None`` for a new one."""
+        job = self._of_user(like.key) if like.key else None
         if job is not None:
-            return _repeat(job, spec, f"idempotency_key: {spec.key!r}")
-        return self._recognise_number(spec, client, now) if spec.client_seq else None
+            return _repeat(job, like, payload, f"idempotency_key: {like.key!r}")
+        if not client_seq:
+            return None
+        return self._recognise_number(like, payload, client_seq, client, now)
 
     def _recognise_number(
-        self, spec: JobSpec, client: str, now: float
+        self, like: JobSpec, payload: str, seq: int, client: str, now: float
     ) -> Accepted | Refusal | None:
         window = self._windows.get(client)
         if window is None:
             return None
         window.last_used = now
-        seq = spec.client_seq
         number = window.numbers.get(seq)
         if number is not None:
             job_id = make_job_id(self._ledger_id, number)
             job = self._live.get(job_id) or self._archive.find(job_id)
             if job is None:  # trimmed meanwhile, but the number is still its
                 return Accepted(job_id, duplicate=True)
-            return _repeat(job, spec, f"client_seq: {seq}")
+            return _repeat(job, like, payload, f"client_seq: {seq}")
         if seq <= window.highest - WINDOW:
             message = f"client_seq: {seq} is too old to tell whether it was seen"
             return Refusal(Reason.KEY_EXPIRED, message)
@@ -97,9 +101,8 @@ class Keys:
         """Remember which number of which client became ``job``."""
         window = self._windows.setdefault(job.client, _Window(now))
         window.last_used = now
-        number = job_number(job.id)
-        self._put(window, job.client_seq, number)
-        self._journal.note_key(job.client, job.client_seq, number)
+        self._put(window, job.client_seq, job.number)
+        self._journal.note_key(job.client, job.client_seq, job.number)
         outdated = window.highest - WINDOW
         if outdated >= window.forgotten + WINDOW:  # now and then, not each time
             window.forgotten = outdated
@@ -120,8 +123,8 @@ class Keys:
             self._journal.forget_keys(client, self._windows.pop(client).highest)
 
 
-def _repeat(job: Job, spec: JobSpec, key: str) -> Accepted | Refusal:
-    if job.asks_the_same(spec):
+def _repeat(job: Job, like: JobSpec, payload: str, key: str) -> Accepted | Refusal:
+    if job.asks_the_same(like, payload):
         return Accepted(job.id, duplicate=True)
     message = f"{key} belongs to {job.id}, a different job; use another key"
     return Refusal(Reason.KEY_CONFLICT, message)

@@ -19,8 +19,8 @@ from typing import Protocol
 from nucleus.core.attempts import Attempts
 from nucleus.core.checks import (
     check_hello,
+    check_order,
     check_report,
-    check_spec,
     refuse_report,
     refuse_session,
     replaced,
@@ -37,10 +37,10 @@ from nucleus.core.events import (
     WorkerLeft,
     WorkerLost,
 )
-from nucleus.core.job import Job, JobSpec, make_job_id, new_job
+from nucleus.core.job import Job, JobSpec, Order, make_job_id, new_job
 from nucleus.core.journal import Journal
 from nucleus.core.keys import Accepted, Keys
-from nucleus.core.lifecycle import Status
+from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.limits import Limits
 from nucleus.core.ready import ReadyQueue
 from nucleus.core.refusals import Reason, Refusal, invalid
@@ -124,11 +124,20 @@ class Ledger:
 
     def submit(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal:
         """Take a job in, or recognise it by its key."""
+        return self.submit_order(Order(spec, (spec.payload,), spec.client_seq), client, now)[0]
+
+    def submit_order(self, order: Order, client: str, now: float) -> list[Accepted | Refusal]:
+        """Take in jobs that are alike; one outcome for each, in order."""
         now = self._time(now)
-        refusal = check_spec(spec, client) or self._check_work(spec)
+        refusal = check_order(order, client) or self._check_type(order.like.job_type)
         if refusal is not None:
-            return refusal
-        return self._enter(spec, client, now)
+            return [refusal] * len(order.payloads)
+        step = 1 if order.first_seq else 0
+        return [
+            self._check_payload(order.like.job_type, payload)
+            or self._enter(order.like, payload, order.first_seq + place * step, client, now)
+            for place, payload in enumerate(order.payloads)
+        ]
 
     def retry(self, job_id: str, key: str, now: float) -> Accepted | Refusal:
         """Make a new job like the ended ``job_id``; terminal is terminal."""
@@ -148,44 +157,50 @@ class Ledger:
             key=key,
             retry_of=job.id,
         )
-        return check_spec(spec, "") or self._enter(spec, "", now)
+        order = Order(spec, (spec.payload,))
+        return check_order(order, "") or self._enter(spec, spec.payload, 0, "", now)
 
-    def _check_work(self, spec: JobSpec) -> Refusal | None:
-        if spec.job_type not in self._job_types:
-            return invalid("job_type", spec.job_type, f"known: {', '.join(self.job_types())}")
-        problem = self._catalog.check(spec.job_type, spec.payload)
+    def _check_type(self, job_type: str) -> Refusal | None:
+        if job_type in self._job_types:
+            return None
+        return invalid("job_type", job_type, f"known: {', '.join(self.job_types())}")
+
+    def _check_payload(self, job_type: str, payload: str) -> Refusal | None:
+        problem = self._catalog.check(job_type, payload)
         return Refusal(Reason.INVALID, problem) if problem else None
 
-    def _enter(self, spec: JobSpec, client: str, now: float) -> Accepted | Refusal:
-        known = self._keys.recognise(spec, client, now)
+    def _enter(
+        self, like: JobSpec, payload: str, client_seq: int, client: str, now: float
+    ) -> Accepted | Refusal:
+        known = self._keys.recognise(like, payload, client_seq, client, now)
         if known is not None:
             return known
         if len(self._ready) >= self.limits.max_queued:
             message = f"queue: {len(self._ready)} jobs wait; at most {self.limits.max_queued}"
             return Refusal(Reason.QUEUE_FULL, message)
-        return Accepted(self._create(spec, client, now), duplicate=False)
+        return Accepted(self._create(like, payload, client_seq, client, now), False)
 
-    def _create(self, spec: JobSpec, client: str, now: float) -> str:
+    def _create(self, like: JobSpec, payload: str, client_seq: int, client: str, now: float) -> str:
         seq = self._journal.seq()
         event = JobSubmitted(
             seq,
             now,
-            job_id=make_job_id(self.ledger_id, seq),
-            job_type=spec.job_type,
-            payload=spec.payload,
-            priority=spec.priority,
-            not_before=now + spec.delay,
-            max_attempts=spec.max_attempts,
-            timeout=spec.timeout,
-            key=spec.key,
-            client=client,
-            client_seq=spec.client_seq,
-            retry_of=spec.retry_of,
+            make_job_id(self.ledger_id, seq),
+            like.job_type,
+            payload,
+            like.priority,
+            now + like.delay if like.delay else now,
+            like.max_attempts,
+            like.timeout,
+            like.key,
+            client,
+            client_seq,
+            like.retry_of,
         )
         job = new_job(event)
         self._jobs[job.id] = job
         self._keys.hold(job)
-        if spec.client_seq:
+        if client_seq:
             self._keys.remember(job, now)
         self._ready.push(job, now)
         self._journal.touch(job)
@@ -437,8 +452,8 @@ class Ledger:
         return counts
 
     def oldest_queued_age(self, now: float) -> float:
-        """Seconds that the longest-waiting queued job has waited; 0 for an empty queue."""
-        since = self._ready.oldest_submitted_at()
+        """Seconds since the longest-waiting queued job could run; 0 when none waits."""
+        since = self._ready.waiting_since()
         return 0.0 if since is None else max(0.0, self._time(now) - since)
 
     @property
@@ -461,7 +476,7 @@ class Ledger:
         """Let go of the jobs that ended in ``changes``, which are committed now."""
         for row in changes.jobs:
             job = self._jobs.get(row[0])
-            if job is not None and job.ended and not self._journal.holds(job):
+            if job is not None and job.status in TERMINAL and not self._journal.holds(job):
                 del self._jobs[job.id]
                 self._keys.let_go(job)
 

@@ -1,12 +1,11 @@
 """What a client learns of its submits."""
 
-from dataclasses import dataclass
-
+from nucleus.core.facts import fact
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Acknowledged:
     """The submit is durable."""
 
@@ -14,7 +13,7 @@ class Acknowledged:
     job_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Refused:
     """The submit was refused; nothing happened."""
 
@@ -22,7 +21,7 @@ class Refused:
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Ended:
     """The job is in its last status."""
 
@@ -33,7 +32,7 @@ class Ended:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Lost:
     """The ledger that knew the job is gone."""
 

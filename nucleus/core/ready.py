@@ -4,12 +4,19 @@ Order (promise 6): higher priority first; re-queued jobs before those never disp
 oldest first; then first in, first out by the time from which a job may run. All of it is
 derived from the job itself, so a restart restores the same order.
 
-Jobs that left the queue in the meantime (cancelled, leased) are not searched for: their
-entries are skipped when they come up, and swept out when they outnumber the live ones.
+Nearly every job comes in order and leaves in order, so a line is a plain deque; the few that
+come out of order (re-queued, delayed) stand in a heap beside it, and the head of the line is
+the smaller of the two.
+
+Jobs that left the queue in the meantime (cancelled) are not searched for: their entries are
+skipped when they come up, and swept out when they outnumber the live ones.
 """
 
-from collections.abc import Iterable
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from heapq import heapify, heappop, heappush
+from operator import neg
 from typing import Any
 
 from nucleus.core.job import Job
@@ -17,42 +24,128 @@ from nucleus.core.lifecycle import Status
 
 SWEEP_ABOVE = 64  # entries; below that, stale ones cost nothing worth saving
 
+Key = tuple[float, int]  # a time in Unix seconds, and the job's number, which settles ties
 
-class _JobHeap:
-    """A heap of queued jobs that tolerates entries whose job has left the queue."""
 
-    def __init__(self) -> None:
-        self._entries: list[tuple[Any, ...]] = []  # (*key, number of the push, job)
-        self._pushes = 0  # settles ties, so that jobs themselves are never compared
+def _runs_from(job: Job) -> Key:
+    return job.not_before, job.number
 
-    def push(self, key: tuple[Any, ...], job: Job) -> None:
-        self._pushes += 1
-        heappush(self._entries, (*key, self._pushes, job))
 
-    def head(self) -> tuple[Any, ...] | None:
-        while self._entries and self._entries[0][-1].status is not Status.QUEUED:
-            heappop(self._entries)
-        return self._entries[0] if self._entries else None
+def _submitted(job: Job) -> Key:
+    return job.submitted_at, job.number
 
-    def pop(self) -> Job:
-        job: Job = heappop(self._entries)[-1]
-        return job
+
+class _Line:
+    """Queued jobs in the order of a key, which a job keeps for as long as it is queued."""
+
+    def __init__(self, key: Callable[[Job], Key]) -> None:
+        self._key = key
+        self._in_order: deque[Job] = deque()
+        self._others: list[tuple[Key, int, Job]] = []  # a heap; the number settles repeats
+        self._pushes = 0
+
+    def __len__(self) -> int:
+        return len(self._in_order) + len(self._others)
+
+    def __iter__(self) -> Iterator[Job]:
+        yield from self._in_order
+        yield from (entry[-1] for entry in self._others)
+
+    def push(self, job: Job) -> None:
+        if not self._in_order or self._key(self._in_order[-1]) < self._key(job):
+            self._in_order.append(job)
+        else:
+            self._pushes += 1
+            heappush(self._others, (self._key(job), self._pushes, job))
+
+    def head(self) -> Job | None:
+        """The first job that is still queued."""
+        line, others = self._in_order, self._others
+        while line and line[0].status is not Status.QUEUED:
+            line.popleft()
+        while others and others[0][-1].status is not Status.QUEUED:
+            heappop(others)
+        if not others:
+            return line[0] if line else None
+        return line[0] if line and self._key(line[0]) < others[0][0] else others[0][-1]
+
+    def pop(self) -> None:
+        """Take out what :meth:`head` has just named."""
+        if not self._others or (self._in_order and self.head() is self._in_order[0]):
+            self._in_order.popleft()
+        else:
+            heappop(self._others)
 
     def sweep(self, live: int) -> None:
         """Drop stale entries when there are more of them than of the ``live`` ones."""
-        if len(self._entries) > 2 * live + SWEEP_ABOVE:
-            queued = {e[-1].id: e for e in self._entries if e[-1].status is Status.QUEUED}
-            self._entries = list(queued.values())
-            heapify(self._entries)
+        if len(self) > 2 * live + SWEEP_ABOVE:
+            self._in_order = deque(j for j in self._in_order if j.status is Status.QUEUED)
+            self._others = [e for e in self._others if e[-1].status is Status.QUEUED]
+            heapify(self._others)
+
+
+class _Rank:
+    """Jobs of one type and one priority: those that were re-queued, and behind them the rest."""
+
+    def __init__(self) -> None:
+        self.front = _Line(_submitted)
+        self.fresh = _Line(_runs_from)
+
+    def push(self, job: Job) -> None:
+        (self.front if job.front else self.fresh).push(job)
+
+    def head(self) -> Job | None:
+        return self.front.head() or self.fresh.head()
+
+    def pop(self, job: Job) -> None:
+        (self.front if job.front else self.fresh).pop()
+
+    def sweep(self, live: int) -> None:
+        self.front.sweep(live)
+        self.fresh.sweep(live)
+
+    def waiting_since(self) -> float | None:
+        # Few stand at the front, at most what lost workers held, and in another order.
+        times = [job.not_before for job in self.front if job.status is Status.QUEUED]
+        first = self.fresh.head()
+        return min([*times, first.not_before] if first else times, default=None)
+
+
+class _Ranks:
+    """Jobs of one type, by priority."""
+
+    def __init__(self) -> None:
+        self._by_priority: dict[int, _Rank] = {}
+        self._priorities: list[int] = []  # the highest first
+
+    def __iter__(self) -> Iterator[_Rank]:
+        return iter(self._by_priority.values())
+
+    def push(self, job: Job) -> None:
+        rank = self._by_priority.get(job.priority)
+        if rank is None:
+            rank = self._by_priority[job.priority] = _Rank()
+            insort(self._priorities, job.priority, key=neg)
+        rank.push(job)
+
+    def head(self) -> Job | None:
+        while self._priorities:
+            job = self._by_priority[self._priorities[0]].head()
+            if job is not None:
+                return job
+            del self._by_priority[self._priorities.pop(0)]
+        return None
+
+    def pop(self, job: Job) -> None:
+        self._by_priority[job.priority].pop(job)
 
 
 class ReadyQueue:
     """Queued jobs by job type, in the order in which they are to be leased."""
 
     def __init__(self) -> None:
-        self._by_type: dict[str, _JobHeap] = {}
-        self._delayed = _JobHeap()
-        self._by_age = _JobHeap()
+        self._by_type: dict[str, _Ranks] = {}
+        self._delayed = _Line(_runs_from)
         self._length = 0
 
     def __len__(self) -> int:
@@ -62,51 +155,56 @@ class ReadyQueue:
     def push(self, job: Job, now: float) -> None:
         """Take in a QUEUED job."""
         self._length += 1
-        # A job can stand here twice, once for each time it was queued; both tell its age.
-        self._by_age.push((job.submitted_at,), job)
         if job.not_before > now:
-            self._delayed.push((job.not_before, job.id), job)
+            self._delayed.push(job)
         else:
             self._enqueue(job)
-        self._by_age.sweep(self._length)
 
     def _enqueue(self, job: Job) -> None:
-        heap = self._by_type.setdefault(job.job_type, _JobHeap())
-        if job.front:
-            key = (-job.priority, 0, job.submitted_at, job.id)
-        else:
-            key = (-job.priority, 1, job.not_before, job.id)
-        heap.push(key, job)
+        ranks = self._by_type.get(job.job_type)
+        if ranks is None:
+            ranks = self._by_type[job.job_type] = _Ranks()
+        ranks.push(job)
 
     @property
     def startable(self) -> bool:
         """Whether any job may run now."""
-        return any(heap.head() for heap in self._by_type.values())
+        return any(ranks.head() for ranks in self._by_type.values())
 
     def cancelled(self, job: Job) -> None:
         """Note that ``job`` left the queue from where it stood."""
         self._length -= 1
-        if heap := self._by_type.get(job.job_type):
-            heap.sweep(self._length)
+        for rank in self._by_type.get(job.job_type, ()):
+            rank.sweep(self._length)
         self._delayed.sweep(self._length)
 
     def wake(self, now: float) -> None:
-        """Let in the delayed jobs whose time has come."""
-        while (head := self._delayed.head()) and head[0] <= now:
-            self._enqueue(self._delayed.pop())
+        """Let in the delayed jobs whose time has come, and drop lines that are empty."""
+        self._by_type = {t: ranks for t, ranks in self._by_type.items() if ranks.head()}
+        while (job := self._delayed.head()) and job.not_before <= now:
+            self._delayed.pop()
+            self._enqueue(job)
 
-    def head(self, job_types: Iterable[str]) -> Job | None:
+    def head(self, job_types: Collection[str]) -> Job | None:
         """The next job of these types, or ``None``; it stays where it is."""
-        heads = (heap.head() for t in job_types if (heap := self._by_type.get(t)))
-        best = min((head for head in heads if head), default=None)
-        return best[-1] if best else None
+        lines = [ranks for job_type, ranks in self._by_type.items() if job_type in job_types]
+        heads = [job for ranks in lines if (job := ranks.head())]
+        return heads[0] if len(heads) == 1 else min(heads, key=_order, default=None)
 
     def pop(self, job: Job) -> None:
         """Take out ``job``, which :meth:`head` has just named."""
-        self._by_type[job.job_type].pop()
+        self._by_type[job.job_type].pop(job)
         self._length -= 1
 
-    def oldest_submitted_at(self) -> float | None:
-        """When the longest-waiting queued job was submitted; ``None`` for an empty queue."""
-        head = self._by_age.head()
-        return head[0] if head else None
+    def waiting_since(self) -> float | None:
+        """The time from which the longest-waiting job could run, in Unix seconds.
+
+        ``None`` when nothing waits but for its time.
+        """
+        times = (rank.waiting_since() for ranks in self._by_type.values() for rank in ranks)
+        return min((time for time in times if time is not None), default=None)
+
+
+def _order(job: Job) -> tuple[Any, ...]:
+    key = _submitted(job) if job.front else _runs_from(job)
+    return -job.priority, not job.front, key

@@ -47,10 +47,9 @@ class Roster:
     def file(self, worker: Worker) -> None:
         """Note anew whether ``worker`` can be sent jobs; it goes behind the others."""
         self.set_aside(worker)
-        if worker.has_free_slot:
-            self._free[worker.name] = worker
-        elif worker.has_room:
-            self._roomy[worker.name] = worker
+        if worker.has_room:
+            line = self._free if worker.held < worker.slots else self._roomy
+            line[worker.name] = worker
 
     def set_aside(self, worker: Worker) -> None:
         """Do not name ``worker`` until it is filed again."""

@@ -12,6 +12,7 @@ from nucleus.core.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobLeased,
     JobRequeued,
     JobSubmitted,
     ResultRejected,
@@ -33,6 +34,8 @@ class Totals:
     def count(self, event: Event) -> None:
         """Count what ``event`` tells."""
         kind = type(event)
+        if kind is JobLeased:
+            return
         if kind is JobSubmitted:
             self.submitted += 1
         elif status := _FINISHED.get(kind):

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nucleus.core.facts import fact
+
 MAX_WINDOW = 1024  # jobs; bounds what a lost worker can take with it
 MAX_REPORT_CHARACTERS = 2_000_000  # in one call, which always has room for one report
 MAX_RETIRED = 16  # incarnations of one name that are remembered to have been replaced
@@ -59,7 +61,7 @@ class BeatAnswer:
     voided: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Assignment:
     """A leased job, as the master sent it."""
 
@@ -71,7 +73,7 @@ class Assignment:
     attempt: int  # 1 for the first
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Report:
     """What became of a lease. Exactly one of result, error and released is set."""
 

@@ -44,16 +44,31 @@ def parse_payload(text: str) -> Any:
     Raises ValueError, with a short message that is fit for the user, when the text is not
     JSON or is beyond a limit of this module.
     """
-    _check_size(text)
-    _check_depth(text)
+    if len(text) > MAX_DEPTH or not text.isascii():  # else it cannot be beyond a limit
+        _check_size(text)
+        _check_depth(text)
+    value = _decode(text)
+    if "\\u" in text and _ESCAPED_SURROGATE.search(text):
+        _check_unicode(value)
+    return value
+
+
+def _decode(text: str) -> Any:
+    decoder = _SHORT_DECODER if len(text) <= MAX_DIGITS else _DECODER
     try:
-        value = _DECODER.decode(text)
+        value, end = decoder.raw_decode(text)
+    except json.JSONDecodeError:
+        end = -1
+    return value if end == len(text) else _decode_carefully(text, decoder)
+
+
+def _decode_carefully(text: str, decoder: json.JSONDecoder) -> Any:
+    """Allow what JSON allows around a value, and say what is wrong."""
+    try:
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         shown = shorten(text) or "an empty text"
         raise ValueError(f"{shown} is not JSON: {error.msg} at character {error.pos}") from None
-    if _ESCAPED_SURROGATE.search(text):
-        _check_unicode(value)
-    return value
 
 
 def dump_result(value: Any) -> str:
@@ -123,4 +138,5 @@ def _not_json(constant: str) -> NoReturn:
 
 
 # Made once: ``json.loads`` with these options would make one for each call.
+_SHORT_DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_not_json)
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_not_json)

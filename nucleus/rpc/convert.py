@@ -3,17 +3,21 @@
 Payloads and results are JSON text on both sides; nothing here looks into them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
-from typing import Any
+from itertools import groupby, starmap
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from nucleus.core.events import KINDS, Event
-from nucleus.core.job import Job, JobSpec
+from nucleus.core.job import Job, JobSpec, Order
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import Assignment, Beat, Credit, Hello, Report, Reports
 from nucleus.rpc import job_queue_pb2 as pb
+
+T = TypeVar("T")
 
 DEFAULT_MAX_ATTEMPTS = JobSpec("", "").max_attempts
 
@@ -58,18 +62,46 @@ def refusal_from_message(message: pb.Refusal) -> Refusal:
     return Refusal(Reason.__members__.get(message.reason, Reason.INVALID), message.message)
 
 
-def outcome_to_message(outcome: Accepted | Refusal) -> pb.JobOutcome:
-    """What became of one submit."""
-    if isinstance(outcome, Refusal):
-        return pb.JobOutcome(refusal=refusal_to_message(outcome))
-    return pb.JobOutcome(job_id=outcome.job_id, duplicate=outcome.duplicate)
+def order_to_message(order: Order) -> pb.Order:
+    """Jobs to be submitted that differ in their payload only."""
+    like = spec_to_message(order.like)
+    like.client_seq = order.first_seq
+    like.payload = ""
+    return pb.Order(like=like, payloads=order.payloads)
 
 
-def outcome_from_message(message: pb.JobOutcome) -> Accepted | Refusal:
-    """What became of one submit."""
-    if message.HasField("refusal"):
-        return refusal_from_message(message.refusal)
-    return Accepted(message.job_id, message.duplicate)
+def order_from_message(message: pb.Order) -> Order:
+    """Jobs to be submitted that differ in their payload only."""
+    return Order(spec_from_message(message.like), message.payloads, message.like.client_seq)
+
+
+def outcomes_to_message(outcomes: Sequence[Accepted | Refusal], ledger_id: str) -> pb.SendJobsReply:
+    """What became of submits."""
+    reply = pb.SendJobsReply(ledger_id=ledger_id)
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, Refusal):
+            reply.job_ids.append("")
+            reply.refused.append(_refused(place, outcome))
+        else:
+            reply.job_ids.append(outcome.job_id)
+            if outcome.duplicate:
+                reply.duplicates.append(place)
+    return reply
+
+
+def outcomes_from_message(message: pb.SendJobsReply) -> list[Accepted | Refusal]:
+    """What became of submits."""
+    duplicates = set(message.duplicates)
+    outcomes: list[Accepted | Refusal] = [
+        Accepted(job_id, place in duplicates) for place, job_id in enumerate(message.job_ids)
+    ]
+    for item in message.refused:
+        outcomes[item.place] = refusal_from_message(item.refusal)
+    return outcomes
+
+
+def _refused(place: int, refusal: Refusal) -> pb.Refused:
+    return pb.Refused(place=place, refusal=refusal_to_message(refusal))
 
 
 # ---- working ------------------------------------------------------------------------------
@@ -137,45 +169,31 @@ def beat_from_message(message: pb.HeartbeatRequest) -> Beat:
     )
 
 
-def leased_to_message(job: Job) -> pb.LeasedJob:
-    """A RUNNING job, for the worker that holds its lease."""
-    return pb.LeasedJob(
-        job_id=job.id,
-        lease=job.lease,
-        job_type=job.job_type,
-        payload=job.payload,
-        timeout=job.timeout,
-        attempt=job.attempts + 1,
-    )
+def leases_to_message(jobs: Sequence[Job]) -> list[pb.Leases]:
+    """RUNNING jobs, for the worker that holds their leases, in order."""
+    return [
+        pb.Leases(
+            job_type=job_type,
+            timeout=timeout,
+            job_ids=[job.id for job in alike],
+            leases=[job.lease for job in alike],
+            payloads=[job.payload for job in alike],
+            attempts=[job.attempts + 1 for job in alike],
+        )
+        for (job_type, timeout), alike in _runs(jobs, attrgetter("job_type", "timeout"))
+    ]
 
 
-def assignment_from_message(message: pb.LeasedJob) -> Assignment:
-    """A leased job, as a worker receives it."""
-    return Assignment(
-        message.job_id,
-        message.lease,
-        message.job_type,
-        message.payload,
-        message.timeout if message.HasField("timeout") else None,
-        message.attempt,
-    )
-
-
-def report_to_message(report: Report) -> pb.Result:
-    """What became of a lease."""
-    message = pb.Result(
-        job_id=report.job_id,
-        lease=report.lease,
-        output=report.output,
-        run_seconds=report.run_seconds,
-    )
-    if report.released:
-        message.released = True
-    elif report.error is not None:
-        message.error = report.error
-    elif report.result is not None:
-        message.result = report.result
-    return message
+def assignments_from_message(message: pb.JobBatch) -> list[Assignment]:
+    """Leased jobs, as a worker receives them."""
+    return [
+        Assignment(job_id, lease, leases.job_type, payload, timeout, attempt)
+        for leases in message.leases
+        for timeout in [leases.timeout if leases.HasField("timeout") else None]
+        for job_id, lease, payload, attempt in zip(
+            leases.job_ids, leases.leases, leases.payloads, leases.attempts, strict=True
+        )
+    ]
 
 
 def report_from_message(message: pb.Result) -> Report:
@@ -194,24 +212,77 @@ def report_from_message(message: pb.Result) -> Report:
 
 def reports_to_message(reports: Reports) -> pb.SendResultsRequest:
     """Several reports in one call."""
+    items = reports.items
     return pb.SendResultsRequest(
         worker=reports.worker,
         incarnation=reports.incarnation,
         credit=credit_to_message(reports.credit) if reports.credit else None,
-        results=[report_to_message(report) for report in reports.items],
+        results=pb.Results(
+            job_ids=[report.job_id for report in items],
+            leases=[report.lease for report in items],
+            outcomes=[_outcome(report) for report in items],
+            texts=[report.result or report.error or "" for report in items],
+            outputs=[report.output for report in items],
+            run_seconds=[report.run_seconds for report in items],
+        ),
         stopped=reports.stopped,
     )
 
 
+def _outcome(report: Report) -> pb.Outcome:
+    if report.released:
+        return pb.RELEASED
+    if report.error is not None:
+        return pb.ERROR
+    return pb.OUTCOME_UNSPECIFIED if report.result is None else pb.RESULT
+
+
 def reports_from_message(message: pb.SendResultsRequest) -> Reports:
-    """Several reports in one call."""
+    """Several reports in one call; raises ``ValueError`` for columns of different lengths."""
+    results = message.results
+    columns = zip(
+        results.job_ids,
+        results.leases,
+        results.outcomes,
+        results.texts,
+        results.outputs,
+        results.run_seconds,
+        strict=True,
+    )
     return Reports(
         message.worker,
         message.incarnation,
-        tuple(report_from_message(result) for result in message.results),
+        tuple(
+            Report(
+                job_id,
+                lease,
+                text if outcome == pb.RESULT else None,
+                text if outcome == pb.ERROR else None,
+                outcome == pb.RELEASED,
+                output,
+                run_seconds,
+            )
+            for job_id, lease, outcome, text, output, run_seconds in columns
+        ),
         credit_from_message(message.credit) if message.HasField("credit") else None,
         tuple(message.stopped),
     )
+
+
+def refusals_to_message(
+    refusals: Sequence[Refusal | None], voided: Iterable[int], ledger_id: str
+) -> pb.SendResultsReply:
+    """What became of several reports, and the leases that are void."""
+    refused = [_refused(place, r) for place, r in enumerate(refusals) if r is not None]
+    return pb.SendResultsReply(refused=refused, voided=voided, ledger_id=ledger_id)
+
+
+def refusals_from_message(message: pb.SendResultsReply, count: int) -> list[Refusal | None]:
+    """A refusal or ``None`` for each of ``count`` reports."""
+    refusals: list[Refusal | None] = [None] * count
+    for item in message.refused:
+        refusals[item.place] = refusal_from_message(item.refusal)
+    return refusals
 
 
 # ---- reading ------------------------------------------------------------------------------
@@ -247,27 +318,49 @@ def statuses_from_message(statuses: Iterable[int]) -> frozenset[Status]:
     return frozenset(Status(status) for status in statuses)
 
 
-_EVENT_FIELDS = {kind: tuple(f.name for f in fields(cls)) for kind, cls in KINDS.items()}
+_FIELDS = {kind: tuple(f.name for f in fields(cls)) for kind, cls in KINDS.items()}
+_VALUES = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
 
 
-def event_to_message(event: Event) -> pb.Event:
-    """An event; the message has a field for every field of every kind."""
-    kind = type(event).__name__
-    values = {name: getattr(event, name) for name in _EVENT_FIELDS[kind]}
-    return pb.Event(kind=kind, **values)
+def events_to_message(events: Sequence[Event]) -> list[pb.Events]:
+    """Events in order, each run of one kind as columns."""
+    return [_columns(cls.__name__, alike) for cls, alike in _runs(events, type)]
 
 
-def event_from_message(message: pb.Event) -> Event | None:
-    """An event; ``None`` for a kind that only a newer master knows."""
-    names = _EVENT_FIELDS.get(message.kind)
-    if names is None:
-        return None
-    values: dict[str, Any] = {name: _value(message, name) for name in names}
-    return KINDS[message.kind](**values)
+def _columns(kind: str, events: list[Event]) -> pb.Events:
+    columns = zip(*map(_VALUES[kind], events), strict=True)
+    values = {
+        name: _WRAP[name](column) if name in _WRAP else column
+        for name, column in zip(_FIELDS[kind], columns, strict=True)
+    }
+    return pb.Events(kind=kind, **values)
 
 
-def _value(message: pb.Event, name: str) -> Any:
-    if name == "timeout" and not message.HasField("timeout"):
-        return None
-    value = getattr(message, name)
-    return tuple(value) if name in ("job_types", "running") else value
+# What a column of the protocol cannot hold as it is.
+_WRAP: dict[str, Callable[[Iterable[Any]], list[Any]]] = {
+    "timeout": lambda column: [timeout or 0.0 for timeout in column],
+    "job_types": lambda column: [pb.Names(values=names) for names in column],
+    "running": lambda column: [pb.Numbers(values=numbers) for numbers in column],
+}
+_UNWRAP: dict[str, Callable[[Iterable[Any]], list[Any]]] = {
+    "timeout": lambda column: [timeout or None for timeout in column],
+    "job_types": lambda column: [tuple(names.values) for names in column],
+    "running": lambda column: [tuple(numbers.values) for numbers in column],
+}
+
+
+def events_from_message(batch: Iterable[pb.Events]) -> Iterator[Event]:
+    """Events in order; kinds that only a newer master knows are left out."""
+    for message in batch:
+        names = _FIELDS.get(message.kind)
+        if names is not None:
+            columns = (
+                _UNWRAP[name](getattr(message, name)) if name in _UNWRAP else getattr(message, name)
+                for name in names
+            )
+            yield from starmap(KINDS[message.kind], zip(*columns, strict=True))
+
+
+def _runs(items: Iterable[T], key: Callable[[T], Any]) -> Iterator[tuple[Any, list[T]]]:
+    """Runs of consecutive items with the same key."""
+    return ((value, list(run)) for value, run in groupby(items, key))

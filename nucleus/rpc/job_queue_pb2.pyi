@@ -7,6 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    RESULT: _ClassVar[Outcome]
+    ERROR: _ClassVar[Outcome]
+    RELEASED: _ClassVar[Outcome]
+
 class JobStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     JOB_STATUS_UNSPECIFIED: _ClassVar[JobStatus]
@@ -15,6 +22,10 @@ class JobStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPLETED: _ClassVar[JobStatus]
     FAILED: _ClassVar[JobStatus]
     CANCELLED: _ClassVar[JobStatus]
+OUTCOME_UNSPECIFIED: Outcome
+RESULT: Outcome
+ERROR: Outcome
+RELEASED: Outcome
 JOB_STATUS_UNSPECIFIED: JobStatus
 QUEUED: JobStatus
 RUNNING: JobStatus
@@ -53,30 +64,40 @@ class SendJobReply(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., ledger_id: _Optional[str] = ...) -> None: ...
 
 class SendJobsRequest(_message.Message):
-    __slots__ = ("client_id", "jobs")
+    __slots__ = ("client_id", "orders")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
-    JOBS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
     client_id: str
-    jobs: _containers.RepeatedCompositeFieldContainer[JobSpec]
-    def __init__(self, client_id: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ...) -> None: ...
+    orders: _containers.RepeatedCompositeFieldContainer[Order]
+    def __init__(self, client_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ...) -> None: ...
 
-class JobOutcome(_message.Message):
-    __slots__ = ("job_id", "duplicate", "refusal")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
-    REFUSAL_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    duplicate: bool
-    refusal: Refusal
-    def __init__(self, job_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+class Order(_message.Message):
+    __slots__ = ("like", "payloads")
+    LIKE_FIELD_NUMBER: _ClassVar[int]
+    PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    like: JobSpec
+    payloads: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, like: _Optional[_Union[JobSpec, _Mapping]] = ..., payloads: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SendJobsReply(_message.Message):
-    __slots__ = ("outcomes", "ledger_id")
-    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("job_ids", "duplicates", "refused", "ledger_id")
+    JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     LEDGER_ID_FIELD_NUMBER: _ClassVar[int]
-    outcomes: _containers.RepeatedCompositeFieldContainer[JobOutcome]
+    job_ids: _containers.RepeatedScalarFieldContainer[str]
+    duplicates: _containers.RepeatedScalarFieldContainer[int]
+    refused: _containers.RepeatedCompositeFieldContainer[Refused]
     ledger_id: str
-    def __init__(self, outcomes: _Optional[_Iterable[_Union[JobOutcome, _Mapping]]] = ..., ledger_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, job_ids: _Optional[_Iterable[str]] = ..., duplicates: _Optional[_Iterable[int]] = ..., refused: _Optional[_Iterable[_Union[Refused, _Mapping]]] = ..., ledger_id: _Optional[str] = ...) -> None: ...
+
+class Refused(_message.Message):
+    __slots__ = ("place", "refusal")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    place: int
+    refusal: Refusal
+    def __init__(self, place: _Optional[int] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("reason", "message")
@@ -113,32 +134,32 @@ class GetJobsRequest(_message.Message):
     def __init__(self, worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., session: _Optional[int] = ..., slots: _Optional[int] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., job_types: _Optional[_Iterable[str]] = ..., leases: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class JobBatch(_message.Message):
-    __slots__ = ("session", "ledger_id", "voided", "jobs")
+    __slots__ = ("session", "ledger_id", "voided", "leases")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     LEDGER_ID_FIELD_NUMBER: _ClassVar[int]
     VOIDED_FIELD_NUMBER: _ClassVar[int]
-    JOBS_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
     session: int
     ledger_id: str
     voided: _containers.RepeatedScalarFieldContainer[int]
-    jobs: _containers.RepeatedCompositeFieldContainer[LeasedJob]
-    def __init__(self, session: _Optional[int] = ..., ledger_id: _Optional[str] = ..., voided: _Optional[_Iterable[int]] = ..., jobs: _Optional[_Iterable[_Union[LeasedJob, _Mapping]]] = ...) -> None: ...
+    leases: _containers.RepeatedCompositeFieldContainer[Leases]
+    def __init__(self, session: _Optional[int] = ..., ledger_id: _Optional[str] = ..., voided: _Optional[_Iterable[int]] = ..., leases: _Optional[_Iterable[_Union[Leases, _Mapping]]] = ...) -> None: ...
 
-class LeasedJob(_message.Message):
-    __slots__ = ("job_id", "lease", "job_type", "payload", "timeout", "attempt")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    LEASE_FIELD_NUMBER: _ClassVar[int]
+class Leases(_message.Message):
+    __slots__ = ("job_type", "timeout", "job_ids", "leases", "payloads", "attempts")
     JOB_TYPE_FIELD_NUMBER: _ClassVar[int]
-    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    lease: int
+    JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     job_type: str
-    payload: str
     timeout: float
-    attempt: int
-    def __init__(self, job_id: _Optional[str] = ..., lease: _Optional[int] = ..., job_type: _Optional[str] = ..., payload: _Optional[str] = ..., timeout: _Optional[float] = ..., attempt: _Optional[int] = ...) -> None: ...
+    job_ids: _containers.RepeatedScalarFieldContainer[str]
+    leases: _containers.RepeatedScalarFieldContainer[int]
+    payloads: _containers.RepeatedScalarFieldContainer[str]
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, job_type: _Optional[str] = ..., timeout: _Optional[float] = ..., job_ids: _Optional[_Iterable[str]] = ..., leases: _Optional[_Iterable[int]] = ..., payloads: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Result(_message.Message):
     __slots__ = ("job_id", "lease", "result", "error", "released", "output", "run_seconds")
@@ -184,25 +205,35 @@ class SendResultsRequest(_message.Message):
     worker: str
     incarnation: str
     credit: Credit
-    results: _containers.RepeatedCompositeFieldContainer[Result]
+    results: Results
     stopped: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., stopped: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., stopped: _Optional[_Iterable[int]] = ...) -> None: ...
 
-class ResultOutcome(_message.Message):
-    __slots__ = ("refusal",)
-    REFUSAL_FIELD_NUMBER: _ClassVar[int]
-    refusal: Refusal
-    def __init__(self, refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+class Results(_message.Message):
+    __slots__ = ("job_ids", "leases", "outcomes", "texts", "outputs", "run_seconds")
+    JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    RUN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    job_ids: _containers.RepeatedScalarFieldContainer[str]
+    leases: _containers.RepeatedScalarFieldContainer[int]
+    outcomes: _containers.RepeatedScalarFieldContainer[Outcome]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    outputs: _containers.RepeatedScalarFieldContainer[str]
+    run_seconds: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, job_ids: _Optional[_Iterable[str]] = ..., leases: _Optional[_Iterable[int]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, str]]] = ..., texts: _Optional[_Iterable[str]] = ..., outputs: _Optional[_Iterable[str]] = ..., run_seconds: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SendResultsReply(_message.Message):
-    __slots__ = ("outcomes", "voided", "ledger_id")
-    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("refused", "voided", "ledger_id")
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     VOIDED_FIELD_NUMBER: _ClassVar[int]
     LEDGER_ID_FIELD_NUMBER: _ClassVar[int]
-    outcomes: _containers.RepeatedCompositeFieldContainer[ResultOutcome]
+    refused: _containers.RepeatedCompositeFieldContainer[Refused]
     voided: _containers.RepeatedScalarFieldContainer[int]
     ledger_id: str
-    def __init__(self, outcomes: _Optional[_Iterable[_Union[ResultOutcome, _Mapping]]] = ..., voided: _Optional[_Iterable[int]] = ..., ledger_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, refused: _Optional[_Iterable[_Union[Refused, _Mapping]]] = ..., voided: _Optional[_Iterable[int]] = ..., ledger_id: _Optional[str] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("worker", "incarnation", "session", "credit", "running", "stopped", "leaving")
@@ -277,14 +308,16 @@ class Job(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., job_type: _Optional[str] = ..., payload: _Optional[str] = ..., status: _Optional[_Union[JobStatus, str]] = ..., result: _Optional[str] = ..., error: _Optional[str] = ..., output: _Optional[str] = ..., worker: _Optional[str] = ..., lease: _Optional[int] = ..., attempts: _Optional[int] = ..., max_attempts: _Optional[int] = ..., priority: _Optional[int] = ..., timeout: _Optional[float] = ..., submitted_at: _Optional[float] = ..., not_before: _Optional[float] = ..., started_at: _Optional[float] = ..., finished_at: _Optional[float] = ..., retry_of: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class GetAllJobsRequest(_message.Message):
-    __slots__ = ("status", "limit", "page_token")
+    __slots__ = ("status", "limit", "page_token", "newest_first")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
     status: _containers.RepeatedScalarFieldContainer[JobStatus]
     limit: int
     page_token: str
-    def __init__(self, status: _Optional[_Iterable[_Union[JobStatus, str]]] = ..., limit: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    newest_first: bool
+    def __init__(self, status: _Optional[_Iterable[_Union[JobStatus, str]]] = ..., limit: _Optional[int] = ..., page_token: _Optional[str] = ..., newest_first: _Optional[bool] = ...) -> None: ...
 
 class GetAllJobsReply(_message.Message):
     __slots__ = ("jobs", "next_page_token", "ledger_id")
@@ -350,13 +383,13 @@ class EventBatch(_message.Message):
     NEXT_SEQ_FIELD_NUMBER: _ClassVar[int]
     LEDGER_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
-    events: _containers.RepeatedCompositeFieldContainer[Event]
+    events: _containers.RepeatedCompositeFieldContainer[Events]
     next_seq: int
     ledger_id: str
     epoch: int
-    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_seq: _Optional[int] = ..., ledger_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    def __init__(self, events: _Optional[_Iterable[_Union[Events, _Mapping]]] = ..., next_seq: _Optional[int] = ..., ledger_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
-class Event(_message.Message):
+class Events(_message.Message):
     __slots__ = ("kind", "seq", "at", "job_id", "job_type", "payload", "priority", "not_before", "max_attempts", "timeout", "key", "client", "client_seq", "retry_of", "worker", "incarnation", "session", "slots", "job_types", "lease", "attempts", "result", "error", "output", "run_seconds", "reason", "front", "suspect", "epoch", "running")
     KIND_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -389,36 +422,48 @@ class Event(_message.Message):
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     RUNNING_FIELD_NUMBER: _ClassVar[int]
     kind: str
-    seq: int
-    at: float
-    job_id: str
-    job_type: str
-    payload: str
-    priority: int
-    not_before: float
-    max_attempts: int
-    timeout: float
-    key: str
-    client: str
-    client_seq: int
-    retry_of: str
-    worker: str
-    incarnation: str
-    session: int
-    slots: int
-    job_types: _containers.RepeatedScalarFieldContainer[str]
-    lease: int
-    attempts: int
-    result: str
-    error: str
-    output: str
-    run_seconds: float
-    reason: str
-    front: bool
-    suspect: bool
-    epoch: int
-    running: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, kind: _Optional[str] = ..., seq: _Optional[int] = ..., at: _Optional[float] = ..., job_id: _Optional[str] = ..., job_type: _Optional[str] = ..., payload: _Optional[str] = ..., priority: _Optional[int] = ..., not_before: _Optional[float] = ..., max_attempts: _Optional[int] = ..., timeout: _Optional[float] = ..., key: _Optional[str] = ..., client: _Optional[str] = ..., client_seq: _Optional[int] = ..., retry_of: _Optional[str] = ..., worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., session: _Optional[int] = ..., slots: _Optional[int] = ..., job_types: _Optional[_Iterable[str]] = ..., lease: _Optional[int] = ..., attempts: _Optional[int] = ..., result: _Optional[str] = ..., error: _Optional[str] = ..., output: _Optional[str] = ..., run_seconds: _Optional[float] = ..., reason: _Optional[str] = ..., front: _Optional[bool] = ..., suspect: _Optional[bool] = ..., epoch: _Optional[int] = ..., running: _Optional[_Iterable[int]] = ...) -> None: ...
+    seq: _containers.RepeatedScalarFieldContainer[int]
+    at: _containers.RepeatedScalarFieldContainer[float]
+    job_id: _containers.RepeatedScalarFieldContainer[str]
+    job_type: _containers.RepeatedScalarFieldContainer[str]
+    payload: _containers.RepeatedScalarFieldContainer[str]
+    priority: _containers.RepeatedScalarFieldContainer[int]
+    not_before: _containers.RepeatedScalarFieldContainer[float]
+    max_attempts: _containers.RepeatedScalarFieldContainer[int]
+    timeout: _containers.RepeatedScalarFieldContainer[float]
+    key: _containers.RepeatedScalarFieldContainer[str]
+    client: _containers.RepeatedScalarFieldContainer[str]
+    client_seq: _containers.RepeatedScalarFieldContainer[int]
+    retry_of: _containers.RepeatedScalarFieldContainer[str]
+    worker: _containers.RepeatedScalarFieldContainer[str]
+    incarnation: _containers.RepeatedScalarFieldContainer[str]
+    session: _containers.RepeatedScalarFieldContainer[int]
+    slots: _containers.RepeatedScalarFieldContainer[int]
+    job_types: _containers.RepeatedCompositeFieldContainer[Names]
+    lease: _containers.RepeatedScalarFieldContainer[int]
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    result: _containers.RepeatedScalarFieldContainer[str]
+    error: _containers.RepeatedScalarFieldContainer[str]
+    output: _containers.RepeatedScalarFieldContainer[str]
+    run_seconds: _containers.RepeatedScalarFieldContainer[float]
+    reason: _containers.RepeatedScalarFieldContainer[str]
+    front: _containers.RepeatedScalarFieldContainer[bool]
+    suspect: _containers.RepeatedScalarFieldContainer[bool]
+    epoch: _containers.RepeatedScalarFieldContainer[int]
+    running: _containers.RepeatedCompositeFieldContainer[Numbers]
+    def __init__(self, kind: _Optional[str] = ..., seq: _Optional[_Iterable[int]] = ..., at: _Optional[_Iterable[float]] = ..., job_id: _Optional[_Iterable[str]] = ..., job_type: _Optional[_Iterable[str]] = ..., payload: _Optional[_Iterable[str]] = ..., priority: _Optional[_Iterable[int]] = ..., not_before: _Optional[_Iterable[float]] = ..., max_attempts: _Optional[_Iterable[int]] = ..., timeout: _Optional[_Iterable[float]] = ..., key: _Optional[_Iterable[str]] = ..., client: _Optional[_Iterable[str]] = ..., client_seq: _Optional[_Iterable[int]] = ..., retry_of: _Optional[_Iterable[str]] = ..., worker: _Optional[_Iterable[str]] = ..., incarnation: _Optional[_Iterable[str]] = ..., session: _Optional[_Iterable[int]] = ..., slots: _Optional[_Iterable[int]] = ..., job_types: _Optional[_Iterable[_Union[Names, _Mapping]]] = ..., lease: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., result: _Optional[_Iterable[str]] = ..., error: _Optional[_Iterable[str]] = ..., output: _Optional[_Iterable[str]] = ..., run_seconds: _Optional[_Iterable[float]] = ..., reason: _Optional[_Iterable[str]] = ..., front: _Optional[_Iterable[bool]] = ..., suspect: _Optional[_Iterable[bool]] = ..., epoch: _Optional[_Iterable[int]] = ..., running: _Optional[_Iterable[_Union[Numbers, _Mapping]]] = ...) -> None: ...
+
+class Names(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Numbers(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, values: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GetClusterStateRequest(_message.Message):
     __slots__ = ()

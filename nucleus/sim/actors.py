@@ -231,7 +231,7 @@ class SimClient(Process):
 
     def submit(self, spec: JobSpec, *, cancel: bool) -> None:
         """Submit a job, and perhaps cancel it after it was acknowledged."""
-        self._last = self.session.submit(spec)
+        self._last = self.session.submit(spec, spec.payload)
         if cancel:
             self._to_cancel.add(self._last)
         self._send()

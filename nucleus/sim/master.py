@@ -16,7 +16,7 @@ from typing import Any
 
 from nucleus.core.errors import Fenced
 from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed, JobLeased
-from nucleus.core.job import JobSpec, job_from_row
+from nucleus.core.job import Order, job_from_row
 from nucleus.core.keys import Accepted
 from nucleus.core.ledger import TICK, Ledger
 from nucleus.core.limits import Limits
@@ -97,9 +97,10 @@ class Master(Process):
         """Answer ``call`` after the commit."""
         self._outbox.hold(Held(call, lambda: call.answer(value)))
 
-    def submit(self, specs: Iterable[JobSpec], client: str, call: Call) -> None:
+    def submit(self, orders: Iterable[Order], client: str, call: Call) -> None:
         """``SendJobs``."""
-        outcomes = [self.ledger.submit(spec, client, self.world.now) for spec in specs]
+        now = self.world.now
+        outcomes = [o for order in orders for o in self.ledger.submit_order(order, client, now)]
         made = [o.job_id for o in outcomes if isinstance(o, Accepted) and not o.duplicate]
         self._outbox.hold(Held(call, lambda: call.answer(outcomes), tuple(made)))
 
@@ -208,7 +209,8 @@ class Master(Process):
         failed = self.world.chance(rate, "commit failed after COMMIT")
         try:
             if not (failed and self.world.chance(0.5, "commit did not reach the disk")):
-                self._store.commit(batch)
+                self._store.stage(batch)
+                self._store.commit()
         except Fenced:
             self._fenced()
             return

@@ -1,63 +1,112 @@
-"""Events as rows and back: one column for every field that any kind of event has.
+"""Events as rows of the ``history`` table and back.
 
-A kind fills the columns of its fields and leaves the others NULL, which cost a byte. So the
-history can be asked with plain SQL about any field, and no text has to be made or read.
+The history does not say again what the row of the job says already (its type, payload,
+result …), so the events that happen to every job are short rows. What rarer events have
+beside is JSON text in the column ``detail``.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
-from operator import attrgetter, itemgetter
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from nucleus.core.events import KINDS, Event
 
-_NAMES = {kind: tuple(f.name for f in fields(cls)) for kind, cls in KINDS.items()}
-# Columns in order of their first appearance; ``kind`` says which of them are filled.
-EVENT_COLUMNS: tuple[str, ...] = (
+COLUMNS = (
     "seq",
     "at",
     "kind",
-    *dict.fromkeys(n for names in _NAMES.values() for n in names if n not in ("seq", "at")),
+    "number",  # of the job
+    "worker",
+    "lease",
+    "attempts",
+    "run_seconds",
+    "incarnation",
+    "reason",
+    "detail",
 )
-_LISTS = {"job_types", "running"}  # as JSON text
-_BOOLEANS = {"front", "suspect"}
-
-_Values = Callable[[Any], tuple[Any, ...]]
-
-
-def _spread(names: tuple[str, ...]) -> _Values:
-    """From (kind, *values, None), pick a value for each column."""
-    places = {"kind": 0, **{name: place for place, name in enumerate(names, 1)}}
-    return itemgetter(*(places.get(column, len(names) + 1) for column in EVENT_COLUMNS))
-
-
-_VALUES: dict[str, _Values] = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
-_SPREAD: dict[str, _Values] = {kind: _spread(names) for kind, names in _NAMES.items()}
-_PICK: dict[str, _Values] = {
-    kind: itemgetter(*(EVENT_COLUMNS.index(name) for name in names))
-    for kind, names in _NAMES.items()
+JOB_COLUMNS = (
+    "id",
+    "job_type",
+    "payload",
+    "priority",
+    "max_attempts",
+    "timeout",
+    "key",
+    "client",
+    "client_seq",
+    "retry_of",
+    "result",
+    "output",
+)
+_ENDED = {"job_id", "client", "client_seq"}
+_FROM_JOB = {  # fields that are read from the job's row
+    "JobSubmitted": {*JOB_COLUMNS, "job_id"} - {"result", "output"},
+    "JobLeased": {"job_id"},
+    "JobRequeued": {"job_id"},
+    "JobCompleted": _ENDED | {"result", "output"},
+    "JobFailed": _ENDED,
+    "JobCancelled": _ENDED,
 }
-_SPECIAL = {
-    kind: [(place, name) for place, name in enumerate(names) if name in _LISTS | _BOOLEANS]
-    for kind, names in _NAMES.items()
-}
+_TUPLES = ("job_types", "running")
+
+EVENTS_SQL = (
+    f"SELECT {', '.join(f'history.{name}' for name in COLUMNS)},"
+    f" {', '.join(f'jobs.{name}' for name in JOB_COLUMNS)}"
+    " FROM history LEFT JOIN jobs USING (number) WHERE seq >= ? ORDER BY seq LIMIT ?"
+)
 
 
-def event_row(event: Event) -> tuple[Any, ...]:
-    """The event's values, in the order of :data:`EVENT_COLUMNS`."""
-    kind = type(event).__name__
-    values = _VALUES[kind](event)
-    if _SPECIAL[kind]:
-        values = tuple(json.dumps(v) if isinstance(v, tuple) else v for v in values)
-    return _SPREAD[kind]((kind, *values, None))
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one kind of event is kept."""
+
+    insert: str  # SQL with places for ``values``
+    values: Callable[[Any], tuple[Any, ...]]
+
+
+def _codec(kind: str) -> Codec:
+    names = [field.name for field in fields(KINDS[kind])]
+    from_job = _FROM_JOB.get(kind, set())
+    columns = [name for name in names if name in COLUMNS]
+    details = [name for name in names if name not in {*COLUMNS, *from_job}]
+    places = {"kind": f"'{kind}'", **dict.fromkeys(columns, "?")}
+    if from_job:
+        # The number of a job is the end of its id; SQLite cuts it out faster than Python.
+        columns.append("job_id")
+        places["number"] = "CAST(substr(?, -10) AS INTEGER)"
+    plain = attrgetter(*columns)
+    if not details:
+        return Codec(_insert(places), plain)
+    places["detail"] = "?"
+    return Codec(_insert(places), lambda event: (*plain(event), _detail(event, details)))
+
+
+def _insert(places: dict[str, str]) -> str:
+    return f"INSERT INTO history ({', '.join(places)}) VALUES ({', '.join(places.values())})"
+
+
+def _detail(event: Event, names: list[str]) -> str | None:
+    values = {name: getattr(event, name) for name in names}
+    if values.get("not_before") == event.at:  # as for nearly every submit
+        del values["not_before"]
+    return json.dumps(values) if values else None
+
+
+CODECS = {cls: _codec(kind) for kind, cls in KINDS.items()}
+_FIELDS = {kind: tuple(field.name for field in fields(cls)) for kind, cls in KINDS.items()}
 
 
 def event_from_row(row: tuple[Any, ...]) -> Event:
-    """The event whose :func:`event_row` is ``row``."""
-    kind = row[2]
-    values = list(_PICK[kind](row))
-    for place, name in _SPECIAL[kind]:
-        value = values[place]
-        values[place] = tuple(json.loads(value)) if name in _LISTS else bool(value)
-    return KINDS[kind](*values)
+    """The event in a row that :data:`EVENTS_SQL` found."""
+    own = dict(zip(COLUMNS, row, strict=False))
+    job = dict(zip(JOB_COLUMNS, row[len(COLUMNS) :], strict=True))
+    kind = own["kind"]
+    values = {"not_before": own["at"], **own, **json.loads(own["detail"] or "{}")}
+    values |= {name: job[name] for name in JOB_COLUMNS if name in _FROM_JOB.get(kind, ())}
+    values.setdefault("job_id", job["id"])
+    for name in _TUPLES:
+        if name in values:
+            values[name] = tuple(values[name])
+    return KINDS[kind](*(values[name] for name in _FIELDS[kind]))

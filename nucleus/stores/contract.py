@@ -15,7 +15,8 @@ class Store(Protocol):
     """A place where a ledger survives its master.
 
     ``find`` and ``find_key`` make it the ledger's :class:`~nucleus.core.snapshot.Archive`.
-    Reads see committed changes only. ``commit`` runs on one thread, reads on any.
+    Reads see committed changes only, and may come from any thread. One batch at a time is
+    staged and then committed, by whichever thread.
     """
 
     on_disk: bool  # whether calls may wait for a disk, and so belong on a thread
@@ -28,11 +29,18 @@ class Store(Protocol):
         when the store cannot be read or written.
         """
 
-    def commit(self, changes: Changes) -> None:
-        """Make ``changes`` durable, all or nothing.
+    def stage(self, changes: Changes) -> None:
+        """Get ``changes`` ready for :meth:`commit`, without waiting for a disk.
 
-        Raises ``Fenced`` when another master took the store over, and ``CommitFailed``
-        otherwise; its ``definite`` says whether COMMIT was never issued.
+        Raises ``Fenced`` when another master took the store over, and ``CommitFailed``,
+        which is definite here; either way nothing stays staged.
+        """
+
+    def commit(self) -> None:
+        """Make what is staged durable, all or nothing.
+
+        Raises ``CommitFailed``, which is not definite here: it may have happened. A store
+        that raised it is loaded again before the next batch.
         """
 
     def check_epoch(self) -> None:

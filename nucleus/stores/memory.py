@@ -11,13 +11,14 @@ from typing import Any
 
 from nucleus.core.errors import Fenced
 from nucleus.core.events import Event
-from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number, make_job_id
+from nucleus.core.job import JOB_FIELDS, Job, job_from_row, make_job_id
 from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 
 KEPT_EVENTS = 200_000
 KEPT_ENDED_JOBS = 100_000
 
+_NUMBER = JOB_FIELDS.index("number")
 _STATUS = JOB_FIELDS.index("status")
 _KEY = JOB_FIELDS.index("key")
 
@@ -49,6 +50,7 @@ class MemoryStore:
     def __init__(self, disk: MemoryDisk) -> None:
         self._disk = disk
         self._epoch = 0
+        self._staged: Changes | None = None
 
     def load(self) -> Snapshot:
         """Begin a new epoch; only the first call takes the disk over."""
@@ -70,9 +72,18 @@ class MemoryStore:
             job_types=disk.job_types,
         )
 
-    def commit(self, changes: Changes) -> None:
-        """Keep ``changes``."""
+    def stage(self, changes: Changes) -> None:
+        """Hold ``changes`` until they are committed."""
         self.check_epoch()
+        self._staged = changes
+
+    def commit(self) -> None:
+        """Keep what was staged."""
+        changes, self._staged = self._staged, None
+        if changes is not None:
+            self._keep(changes)
+
+    def _keep(self, changes: Changes) -> None:
         disk = self._disk
         for row in changes.jobs:
             self._keep_job(row)
@@ -91,7 +102,7 @@ class MemoryStore:
     def _keep_job(self, row: tuple[Any, ...]) -> None:
         disk, job_id = self._disk, row[0]
         if job_id not in disk.rows:
-            disk.numbers.append(job_number(job_id))
+            disk.numbers.append(row[_NUMBER])
         disk.rows[job_id] = row
         if row[_KEY]:
             disk.keys[row[_KEY]] = job_id
@@ -110,7 +121,7 @@ class MemoryStore:
             row = disk.rows.pop(disk.ended.popleft())
             disk.keys.pop(row[_KEY], None)
         if len(disk.numbers) > 2 * len(disk.rows) + 1000:
-            disk.numbers = sorted(job_number(job_id) for job_id in disk.rows)
+            disk.numbers = sorted(row[_NUMBER] for row in disk.rows.values())
 
     def check_epoch(self) -> None:
         """Raise ``Fenced`` when another master took the disk over."""

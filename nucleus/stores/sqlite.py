@@ -16,6 +16,7 @@ import secrets
 import sqlite3
 import threading
 from dataclasses import astuple
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,7 +25,7 @@ from nucleus.core.events import Event
 from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number
 from nucleus.core.lifecycle import Status
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
-from nucleus.stores.codec import EVENT_COLUMNS, event_from_row, event_row
+from nucleus.stores.codec import CODECS, COLUMNS, EVENTS_SQL, event_from_row
 
 APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
 SCHEMA_VERSION = 1
@@ -37,9 +38,9 @@ CREATE TABLE ledger (
     latest REAL NOT NULL, totals TEXT NOT NULL, job_types TEXT NOT NULL
 );
 CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY, {_JOB_COLUMNS}
+    {_JOB_COLUMNS.replace("number", "number INTEGER PRIMARY KEY")}
 );
-CREATE INDEX jobs_by_status ON jobs (status, number);
+CREATE INDEX jobs_by_status ON jobs (status);
 CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key != '';
 CREATE TABLE workers (
     name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, slots INTEGER NOT NULL,
@@ -51,12 +52,17 @@ CREATE TABLE key_runs (
     PRIMARY KEY (client, first_seq)
 ) WITHOUT ROWID;
 CREATE TABLE history (
-    seq INTEGER PRIMARY KEY, {", ".join(EVENT_COLUMNS[1:])}
+    seq INTEGER PRIMARY KEY, {", ".join(COLUMNS[1:])}
 );
 """
-_PUT_JOB = f"INSERT OR REPLACE INTO jobs VALUES (?, {', '.join('?' * len(JOB_FIELDS))})"
-_EVENT_COLUMNS = ", ".join(EVENT_COLUMNS)
-_PUT_EVENT = f"INSERT INTO history VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
+_ADD_JOB = f"INSERT INTO jobs VALUES ({', '.join('?' * len(JOB_FIELDS))})"
+# What a client asked for never changes, so it is not written again.
+_CHANGING = JOB_FIELDS[JOB_FIELDS.index("not_before") :]
+_CHANGE_JOB = "UPDATE jobs SET {} WHERE number = ?{}".format(
+    ", ".join(f"{name} = ?{JOB_FIELDS.index(name) + 1}" for name in _CHANGING),
+    JOB_FIELDS.index("number") + 1,
+)
+_NUMBER = JOB_FIELDS.index("number")
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
 _FORGET_KEYS = "DELETE FROM key_runs WHERE client = ? AND first_seq + count - 1 <= ?"
@@ -81,6 +87,8 @@ class SqliteStore:
         _check_file(self.path)
         self._lock_file = _lock(self.path, take_over)
         self._epoch = 0  # before the first load
+        self._staged = 0
+        self._next_seq = 0  # jobs from this number on are not in the file yet
         try:
             self._writer = _connect(self.path)
             _prepare(self._writer, self.path)
@@ -121,6 +129,7 @@ class SqliteStore:
     def _snapshot(self) -> Snapshot:
         row = self._writer.execute("SELECT * FROM ledger").fetchone()
         ledger_id, _, next_seq, latest, totals, job_types = row
+        self._next_seq = next_seq
         return Snapshot(
             ledger_id,
             self._epoch,
@@ -133,8 +142,8 @@ class SqliteStore:
             job_types=tuple(json.loads(job_types)),
         )
 
-    def commit(self, changes: Changes) -> None:
-        """Make ``changes`` durable in one transaction."""
+    def stage(self, changes: Changes) -> None:
+        """Write ``changes`` into a transaction; nothing of it waits for the disk."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             self._write(changes)
@@ -144,16 +153,29 @@ class SqliteStore:
         except Fenced:
             self._roll_back()
             raise
+        self._staged = changes.next_seq
+
+    def commit(self) -> None:
+        """Make what was staged durable."""
         try:
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
             raise CommitFailed(f"{self.path}: {error}", definite=False) from error
+        self._next_seq = self._staged
 
     def _write(self, changes: Changes) -> None:
         write = self._writer
-        write.executemany(_PUT_JOB, ((job_number(row[0]), *row) for row in changes.jobs))
-        write.executemany(_PUT_EVENT, map(event_row, changes.events))
+        new: list[tuple[Any, ...]] = []
+        known: list[tuple[Any, ...]] = []
+        for row in changes.jobs:
+            (new if row[_NUMBER] >= self._next_seq else known).append(row)
+        write.executemany(_ADD_JOB, new)
+        write.executemany(_CHANGE_JOB, known)
+        # In runs of one kind, and in order: rows are appended, never inserted.
+        for kind, events in groupby(changes.events, type):
+            codec = CODECS[kind]
+            write.executemany(codec.insert, map(codec.values, events))
         write.executemany(_PUT_WORKER, (_worker_values(row) for row in changes.workers))
         write.executemany(
             "DELETE FROM workers WHERE name = ?", [(n,) for n in changes.gone_workers]
@@ -222,9 +244,9 @@ class SqliteStore:
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
         """At most ``limit`` events from ``from_seq`` on."""
-        sql = f"SELECT {_EVENT_COLUMNS} FROM history WHERE seq >= ? ORDER BY seq LIMIT ?"
         with self._paging:
-            return [event_from_row(row) for row in self._pager.execute(sql, (from_seq, limit))]
+            rows = self._pager.execute(EVENTS_SQL, (from_seq, limit)).fetchall()
+        return [event_from_row(row) for row in rows]
 
     def first_seq(self) -> int:
         """The oldest sequence number from which the history is complete."""

@@ -9,12 +9,13 @@ order in which things are carried out.
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from nucleus.core.clock import Clock
 from nucleus.core.errors import CommitFailed, Fenced, NucleusError
-from nucleus.core.events import Event, JobLeased
+from nucleus.core.events import JobLeased
 from nucleus.core.job import Job
 from nucleus.core.ledger import TICK, Catalog, Ledger
 from nucleus.core.limits import Limits
@@ -22,7 +23,7 @@ from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
 from nucleus.rpc.backoff import Backoff
 from nucleus.services.common.threads import DaemonThreads
-from nucleus.services.master.metrics import MasterMetrics
+from nucleus.services.master.metrics import OBSERVED, MasterMetrics
 from nucleus.services.master.streams import Streams
 from nucleus.services.master.watchers import Watchers
 from nucleus.stores import Store
@@ -168,7 +169,9 @@ class Engine:
             self.store.check_epoch()
         else:
             began = time.perf_counter()
-            await self._off_loop(self._disk, self.store.commit, batch)
+            # The statements run here: on another thread each would hand the interpreter over.
+            self.store.stage(batch)
+            await self._off_loop(self._disk, self.store.commit)
             self.metrics.observe_commit(time.perf_counter() - began, len(batch.events))
             self._release_leases(batch)
         for effect in self.outbox.committed():
@@ -178,19 +181,18 @@ class Engine:
         self.watchers.publish((*batch.events, *batch.heartbeats), self._published)
 
     def _release_leases(self, batch: Changes) -> None:
-        leased: dict[str, list[Job]] = {}
+        leased: defaultdict[str, list[Job]] = defaultdict(list)
         for event in batch.events:
-            job = self._job_of(event)
-            self.metrics.observe(event, job)
-            # A lease that was voided while it was being committed is not worth sending.
-            if isinstance(event, JobLeased) and job is not None and job.lease == event.seq:
-                leased.setdefault(event.worker, []).append(job)
+            if isinstance(event, OBSERVED):
+                job = self.outbox.ledger.in_memory(event.job_id)
+                if job is None:
+                    continue
+                self.metrics.observe(event, job)
+                # A lease that was voided while it was being committed is not worth sending.
+                if type(event) is JobLeased and job.lease == event.seq:
+                    leased[event.worker].append(job)
         for worker, jobs in leased.items():
             self.streams.send(worker, jobs)
-
-    def _job_of(self, event: Event) -> Job | None:
-        job_id = getattr(event, "job_id", None)
-        return self.outbox.ledger.in_memory(job_id) if job_id else None
 
     async def _reload(self, failure: CommitFailed) -> None:
         """Fail-stop: throw the ledger away, and load it again under a new epoch."""

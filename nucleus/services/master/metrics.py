@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import TypeGuard
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -13,7 +12,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.utils import floatToGoString
 
-from nucleus.core.events import Event, JobCompleted, JobFailed, JobLeased, JobRequeued
+from nucleus.core.events import JobCompleted, JobFailed, JobLeased, JobRequeued
 from nucleus.core.job import Job
 from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
@@ -48,11 +47,8 @@ class Durations:
         family.add_metric(labels, buckets, self._sum)
 
 
-def _was_reported(event: Event) -> TypeGuard[JobCompleted | JobFailed | JobRequeued]:
-    """Whether a worker said how long the attempt ran; a lost one never does."""
-    if isinstance(event, JobFailed | JobRequeued):
-        return event.reason == "failed"
-    return isinstance(event, JobCompleted)
+OBSERVED = (JobLeased, JobCompleted, JobFailed, JobRequeued)
+Observed = JobLeased | JobCompleted | JobFailed | JobRequeued
 
 
 class MasterMetrics:
@@ -69,14 +65,13 @@ class MasterMetrics:
         self._commit.observe(seconds)
         self._batch.observe(events)
 
-    def observe(self, event: Event, job: Job | None) -> None:
+    def observe(self, event: Observed, job: Job) -> None:
         """``event`` happened to ``job``."""
-        if job is None:
-            return
         if isinstance(event, JobLeased):
             if job.attempts == 0 and not job.front:  # later leases would count earlier runs
                 self._wait.observe(max(0.0, event.at - max(job.submitted_at, job.not_before)))
-        elif _was_reported(event):
+        elif isinstance(event, JobCompleted) or event.reason == "failed":
+            # A worker said how long the attempt ran; a lost one never does.
             run = self._run.get(job.job_type)
             if run is None:
                 run = self._run[job.job_type] = Durations(_SECONDS)

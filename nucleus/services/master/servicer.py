@@ -26,7 +26,7 @@ from nucleus.services.master.catalog import RegistryCatalog
 from nucleus.services.master.engine import Engine, NotServing
 from nucleus.services.master.state import cluster_state
 from nucleus.services.master.streams import WorkerStream
-from nucleus.services.master.watchers import Watcher
+from nucleus.services.master.watchers import Watcher, text_size
 from nucleus.stores import Store
 
 T = TypeVar("T")
@@ -80,16 +80,16 @@ class JobQueueService(JobQueueServiceServicer):
 
     async def SendJobs(self, request: pb.SendJobsRequest, context: Context) -> pb.SendJobsReply:
         """Submit many jobs."""
-        await _limit("jobs", len(request.jobs), context)
-        specs = [convert.spec_from_message(job) for job in request.jobs]
+        await _limit("jobs", sum(len(order.payloads) for order in request.orders), context)
+        orders = [convert.order_from_message(order) for order in request.orders]
         client = request.client_id
         outcomes = await self._run(
-            context, lambda ledger, now: [ledger.submit(spec, client, now) for spec in specs]
+            context,
+            lambda ledger, now: [
+                outcome for order in orders for outcome in ledger.submit_order(order, client, now)
+            ],
         )
-        return pb.SendJobsReply(
-            outcomes=[convert.outcome_to_message(outcome) for outcome in outcomes],
-            ledger_id=self._ledger_id,
-        )
+        return convert.outcomes_to_message(outcomes, self._ledger_id)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobReply:
         """Cancel a job that has not ended."""
@@ -153,15 +153,14 @@ class JobQueueService(JobQueueServiceServicer):
         self, request: pb.SendResultsRequest, context: Context
     ) -> pb.SendResultsReply:
         """Take many results."""
-        await _limit("results", len(request.results), context)
-        reports = convert.reports_from_message(request)
-        outcomes, voided = await self._run(context, lambda ledger, now: ledger.report(reports, now))
-        reply = pb.SendResultsReply(voided=voided, ledger_id=self._ledger_id)
-        for refusal in outcomes:
-            outcome = reply.outcomes.add()
-            if refusal is not None:
-                outcome.refusal.CopyFrom(convert.refusal_to_message(refusal))
-        return reply
+        await _limit("results", len(request.results.job_ids), context)
+        try:
+            reports = convert.reports_from_message(request)
+        except ValueError as error:
+            message = f"results: the columns differ in length ({error}); each result fills all six"
+            await _refuse(Refusal(Reason.INVALID, message), context)
+        refusals, voided = await self._run(context, lambda ledger, now: ledger.report(reports, now))
+        return convert.refusals_to_message(refusals, voided, self._ledger_id)
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatReply:
         """Hear that a worker lives."""
@@ -240,9 +239,9 @@ class JobQueueService(JobQueueServiceServicer):
             reached = watcher.position  # everything below has been sent, or did not match
             yield self._event_batch([], reached)
             async for events in watcher.batches(self._read_history):
-                for batch in chunks([convert.event_to_message(e) for e in events], _size):
+                for batch in chunks(events, text_size):
                     # Heartbeats have no place in the order: they lead no further.
-                    reached = max(reached, *(event.seq + 1 for event in batch))
+                    reached = max(reached, max(event.seq for event in batch) + 1)
                     yield self._event_batch(batch, reached)
         except HistoryGone as gone:
             await context.abort(grpc.StatusCode.OUT_OF_RANGE, str(gone))
@@ -274,10 +273,13 @@ class JobQueueService(JobQueueServiceServicer):
             raise HistoryGone(f"from_seq: {from_seq} is too old; the history begins at {first}")
         return events
 
-    def _event_batch(self, events: list[pb.Event], next_seq: int) -> pb.EventBatch:
+    def _event_batch(self, events: list[Event], next_seq: int) -> pb.EventBatch:
         ledger = self._engine.outbox.ledger
         return pb.EventBatch(
-            events=events, next_seq=next_seq, ledger_id=ledger.ledger_id, epoch=ledger.epoch
+            events=convert.events_to_message(events),
+            next_seq=next_seq,
+            ledger_id=ledger.ledger_id,
+            epoch=ledger.epoch,
         )
 
 
@@ -301,5 +303,5 @@ def _that_fits(jobs: list[pb.Job]) -> list[pb.Job]:
     return next(chunks(jobs, _size, MAX_PAGE), [])
 
 
-def _size(item: pb.Job | pb.Event) -> int:
+def _size(item: pb.Job) -> int:
     return item.ByteSize()

@@ -1,7 +1,7 @@
 """The open ``GetJobs`` streams: committed leases on their way to the workers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 
 from nucleus.core.job import Job
 from nucleus.rpc import convert
@@ -16,13 +16,15 @@ class WorkerStream:
         self.worker = worker
         self.incarnation = incarnation
         self.session = session
-        self._jobs: list[pb.LeasedJob] = []
+        self._batches: list[pb.JobBatch] = []
         self._closed = False
         self._news = asyncio.Event()
 
-    def send(self, jobs: Iterable[Job]) -> None:
+    def send(self, jobs: Sequence[Job]) -> None:
         """Pass on RUNNING jobs; they are read now, before anything else happens to them."""
-        self._jobs.extend(convert.leased_to_message(job) for job in jobs)
+        for some in chunks(jobs, lambda job: len(job.payload)):
+            leases = convert.leases_to_message(some)
+            self._batches.append(pb.JobBatch(session=self.session, leases=leases))
         self._news.set()
 
     def close(self) -> None:
@@ -35,9 +37,9 @@ class WorkerStream:
         while not self._closed:
             await self._news.wait()
             self._news.clear()
-            waiting, self._jobs = self._jobs, []
-            for jobs in chunks(waiting, pb.LeasedJob.ByteSize):
-                yield pb.JobBatch(session=self.session, jobs=jobs)
+            waiting, self._batches = self._batches, []
+            for batch in waiting:
+                yield batch
 
 
 class Streams:

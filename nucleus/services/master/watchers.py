@@ -5,9 +5,10 @@ not keep up loses its buffer, not its place: it reads the history from where it 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
-from nucleus.core.events import Event
+from nucleus.core.events import KINDS, Event, WorkerHeartbeat
 
 MAX_BUFFER = 10_000  # events a watcher may lag behind before it is sent to the history
 MAX_CHARACTERS = 16_000_000  # of payloads, results and output in them
@@ -24,8 +25,13 @@ class Watcher:
     ) -> None:
         self.position = position  # the next seq to deliver
         self.client = client
-        self._kinds = kinds
-        self._heartbeats = heartbeats
+        wanted = {cls for name, cls in KINDS.items() if not kinds or name in kinds}
+        wanted.discard(WorkerHeartbeat)  # those are asked for, and are nobody's job
+        if client:
+            wanted &= _OF_CLIENTS
+        elif heartbeats:
+            wanted.add(WorkerHeartbeat)
+        self._wanted = frozenset(wanted)
         self._buffer: list[Event] = []
         self._characters = 0  # of what is in the buffer
         self._buffer_from = 0  # the seq from which the buffer is complete
@@ -38,19 +44,16 @@ class Watcher:
         self._closed = True
         self._news.set()
 
-    def wants(self, event: Event) -> bool:
-        """Whether the filter lets ``event`` pass."""
-        if event.seq == 0:
-            return self._heartbeats and not self.client
-        if self._kinds and type(event).__name__ not in self._kinds:
-            return False
-        return not self.client or getattr(event, "client", None) == self.client
+    def matching(self, events: Iterable[Event]) -> list[Any]:
+        """Those that the filter lets pass."""
+        passed: list[Any] = [event for event in events if type(event) in self._wanted]
+        return [e for e in passed if e.client == self.client] if self.client else passed
 
     def offer(self, events: list[Event], end: int) -> None:
         """Take what was just committed; ``end`` is the seq after it."""
         self._end = end
         self._buffer += events
-        self._characters += sum(map(_characters, events))
+        self._characters += sum(map(text_size, events))
         if len(self._buffer) > MAX_BUFFER or self._characters > MAX_CHARACTERS:
             self._buffer, self._characters = [], 0
             self._buffer_from = end
@@ -85,7 +88,7 @@ class Watcher:
         events = await read_history(self.position, PAGE)
         # Not beyond the target: what follows is in the buffer, unless that is lost meanwhile.
         self.position = min(events[-1].seq + 1, target) if len(events) == PAGE else target
-        return [event for event in events if event.seq < target and self.wants(event)]
+        return self.matching(event for event in events if event.seq < target)
 
 
 class Watchers:
@@ -116,10 +119,16 @@ class Watchers:
     def publish(self, events: Sequence[Event], end: int) -> None:
         """Offer what was committed to those who want it."""
         for watcher in self._all:
-            watcher.offer([event for event in events if watcher.wants(event)], end)
+            watcher.offer(watcher.matching(events), end)
 
 
-def _characters(event: Event) -> int:
-    """How much text an event carries that somebody else chose the length of."""
-    texts = (getattr(event, name, "") for name in ("payload", "result", "output", "error"))
-    return sum(map(len, texts))
+_OF_CLIENTS = {cls for cls in KINDS.values() if "client" in cls.__dataclass_fields__}
+_TEXTS = {
+    kind: tuple(name for name in ("payload", "result", "output", "error") if name in names)
+    for kind, names in ((cls, cls.__dataclass_fields__) for cls in KINDS.values())
+}
+
+
+def text_size(event: Event) -> int:
+    """How much text an event carries that somebody else chose the length of, in characters."""
+    return sum(len(getattr(event, name)) for name in _TEXTS[type(event)])
