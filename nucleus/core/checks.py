@@ -61,19 +61,23 @@ def _check_client(order: Order, client: str) -> Refusal | None:
     return None
 
 
-def check_report(report: Report, by: Reports) -> Refusal | None:
+def check_report(report: Report, by: Reports, job: Job | None) -> Refusal | None:
     """Refuse a report that does not say what became of the lease."""
-    for name, text in (("worker", by.worker), ("job_id", report.job_id)):
-        if not _is_name(text):
-            return invalid(name, text, f"1 to {MAX_NAME} printable characters")
+    if job is None or job.worker != by.worker:  # else both are names already
+        for name, text in (("worker", by.worker), ("job_id", report.job_id)):
+            if not _is_name(text):
+                return invalid(name, text, f"1 to {MAX_NAME} printable characters")
     if report.lease > MAX_INTEGER:
         return invalid("lease", report.lease, f"at most {MAX_INTEGER}")
     if not 0 <= report.run_seconds < math.inf:  # written so that NaN fails
         return invalid("run_seconds", report.run_seconds, "seconds, 0 or more")
-    for name in ("result", "error", "output"):
-        size = len(getattr(report, name) or "")
-        if size > MAX_RESULT:
-            return invalid(name, f"{size} characters", f"at most {MAX_RESULT} characters")
+    for name, text in (
+        ("result", report.result),
+        ("error", report.error),
+        ("output", report.output),
+    ):
+        if text and len(text) > MAX_RESULT:
+            return invalid(name, f"{len(text)} characters", f"at most {MAX_RESULT} characters")
     if report.result is None and report.error is None and not report.released:
         return invalid("outcome", None, "one of result, error and released is set")
     return None

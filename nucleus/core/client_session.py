@@ -20,7 +20,7 @@ from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import WINDOW, Accepted
 from nucleus.core.lifecycle import Status
-from nucleus.core.news import Acknowledged, Ended, Lost, News, Refused
+from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused
 from nucleus.core.refusals import Refusal
 
 MAX_BATCH = 1000  # jobs in one call
@@ -198,6 +198,14 @@ class ClientSession:
                 self._close(seq)
                 news.append(replace(ended, client_seq=seq))
         return news
+
+    def missing(self, job_ids: Iterable[str]) -> list[News]:
+        """Looked-up jobs are unknown. They were acknowledged, so they were trimmed since."""
+        unknown = set(job_ids)
+        gone = [(seq, job_id) for seq, job_id in self._open.items() if job_id in unknown]
+        for seq, _ in gone:
+            self._close(seq)
+        return [Forgotten(seq, job_id) for seq, job_id in gone]
 
     @property
     def unacknowledged(self) -> int:

@@ -72,6 +72,8 @@ class Keys:
         if window is None:
             return None
         window.last_used = now
+        if seq > window.highest:
+            return None
         number = window.numbers.get(seq)
         if number is not None:
             job_id = make_job_id(self._ledger_id, number)
@@ -110,7 +112,10 @@ class Keys:
 
     def _put(self, window: _Window, seq: int, number: int) -> None:
         window.numbers[seq] = number
-        if seq > window.highest:
+        if seq == window.highest + 1:  # as nearly always
+            window.numbers.pop(seq - WINDOW, None)
+            window.highest = seq
+        elif seq > window.highest:
             outdated = range(window.highest - WINDOW + 1, min(seq - WINDOW, window.highest) + 1)
             for old in outdated:
                 window.numbers.pop(old, None)

@@ -328,7 +328,7 @@ class Ledger:
         job = self.find(report.job_id)
         if job is not None and 0 < report.lease == job.reported:
             return None  # a repeat of what was accepted already
-        refusal = check_report(report, by) or self._check_result(report)
+        refusal = check_report(report, by, job) or self._check_result(report)
         if refusal is not None:
             return refusal
         refusal = refuse_report(job, by, report)

@@ -40,4 +40,12 @@ class Lost:
     ledger_id: str  # of the one that answers in its place
 
 
-News = Acknowledged | Refused | Ended | Lost
+@fact
+class Forgotten:
+    """The job has ended, longer ago than the ledger remembers."""
+
+    client_seq: int
+    job_id: str
+
+
+News = Acknowledged | Refused | Ended | Lost | Forgotten

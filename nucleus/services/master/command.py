@@ -9,6 +9,7 @@ from nucleus.services.common.options import (
     monitoring_option,
     option,
     part_options,
+    retention_options,
     settings,
 )
 
@@ -23,6 +24,7 @@ from nucleus.services.common.options import (
     help="Where jobs are kept: 'memory' forgets them, an SQLite file survives a crash.",
 )
 @option("--take-over", is_flag=True, help="Use the store even if another master holds its lock.")
+@retention_options
 @monitoring_option
 @option(
     "--worker-timeout",
@@ -39,6 +41,8 @@ def master(
     port: int,
     store: str,
     take_over: bool,
+    retain: float,
+    retain_jobs: int,
     monitoring: str | None,
     worker_timeout: float,
     log_level: str,
@@ -54,6 +58,7 @@ def master(
       nucleus master --store jobs.db
     """
     from nucleus.core.limits import Limits
+    from nucleus.core.retention import Retention
     from nucleus.services.master.service import Master
 
     def make(ending: Ending) -> Master:
@@ -62,6 +67,7 @@ def master(
             port,
             store=store,
             take_over=take_over,
+            retention=Retention(retain, retain_jobs),
             monitoring=monitoring,
             limits=Limits(worker_timeout=worker_timeout),
             on_fenced=ending.give_up,

@@ -163,7 +163,7 @@ class Engine:
                 await self._reload(failure)
 
     async def _commit(self, batch: Changes) -> None:
-        if batch.empty:
+        if batch.empty and not self.store.overdue(batch.latest):
             # Also an answer without changes must not come from a master that was replaced
             # while it was frozen; with the ticks, this looks at least every TICK.
             self.store.check_epoch()

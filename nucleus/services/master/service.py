@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 
 from nucleus.core.errors import NucleusError, PortTaken
 from nucleus.core.limits import Limits
+from nucleus.core.retention import Retention
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import job_queue_pb2, loop
 from nucleus.rpc.channel import SERVER_OPTIONS
@@ -37,7 +38,8 @@ SERVICE = job_queue_pb2.DESCRIPTOR.services_by_name["JobQueueService"].full_name
 class Master:
     """Owns the job ledger and serves ``JobQueueService``.
 
-    ``store`` is ``"memory"`` or the path of an SQLite file. ``port`` 0 takes a free one;
+    ``store`` is ``"memory"`` or the path of an SQLite file; ``retention`` is what it keeps of
+    the past. ``port`` 0 takes a free one;
     after ``start`` it is the real one. ``on_fenced`` is called, from the loop, when another
     master has taken the store over: this one has stopped serving then.
     """
@@ -49,6 +51,7 @@ class Master:
         *,
         store: str = "memory",
         take_over: bool = False,
+        retention: Retention | None = None,
         monitoring: str | None = None,
         name: str = "master",
         limits: Limits | None = None,
@@ -60,6 +63,7 @@ class Master:
         self.name = name
         self._where = store
         self._take_over = take_over
+        self._retention = retention
         self._monitoring = monitoring
         self._limits = limits or Limits()
         self._catalog = RegistryCatalog(registry or default_registry())
@@ -74,7 +78,7 @@ class Master:
 
     def start(self) -> None:
         """Serve. Raises ``StoreRefused`` or ``PortTaken``."""
-        store = open_store(self._where, take_over=self._take_over)
+        store = open_store(self._where, take_over=self._take_over, retention=self._retention)
         self._loop = loop.acquire()
         try:
             self._loop.run(self._start(store))

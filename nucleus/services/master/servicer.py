@@ -186,9 +186,12 @@ class JobQueueService(JobQueueServiceServicer):
         if request.limit > MAX_PAGE:
             await _refuse(invalid("limit", request.limit, f"0 to {MAX_PAGE}"), context)
         limit = request.limit or DEFAULT_PAGE
-        jobs = await self._read(context, lambda store: store.page(after, limit, statuses))
+        newest_first = request.newest_first
+        jobs, more = await self._read(
+            context, lambda store: store.page(after, limit, statuses, newest_first=newest_first)
+        )
         page = _that_fits([convert.job_to_message(job) for job in jobs])
-        more = len(jobs) == limit or len(page) < len(jobs)
+        more = more or len(page) < len(jobs)
         return pb.GetAllJobsReply(
             jobs=page,
             next_page_token=page[-1].job_id if more else "",
@@ -266,8 +269,9 @@ class JobQueueService(JobQueueServiceServicer):
         )
 
     async def _read_history(self, from_seq: int, limit: int) -> list[Event]:
-        first, events = await self._engine.read(
-            lambda store: (store.first_seq(), store.history(from_seq, limit))
+        # In this order: what is trimmed between the two calls is noticed.
+        events, first = await self._engine.read(
+            lambda store: (store.history(from_seq, limit), store.first_seq())
         )
         if from_seq < first:
             raise HistoryGone(f"from_seq: {from_seq} is too old; the history begins at {first}")

@@ -8,7 +8,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from nucleus.core.events import KINDS, Event, WorkerHeartbeat
+from nucleus.core.events import (
+    KINDS,
+    Event,
+    JobCompleted,
+    JobFailed,
+    JobRequeued,
+    JobSubmitted,
+    WorkerHeartbeat,
+)
 
 MAX_BUFFER = 10_000  # events a watcher may lag behind before it is sent to the history
 MAX_CHARACTERS = 16_000_000  # of payloads, results and output in them
@@ -87,7 +95,7 @@ class Watcher:
         target = self._buffer_from
         events = await read_history(self.position, PAGE)
         # Not beyond the target: what follows is in the buffer, unless that is lost meanwhile.
-        self.position = min(events[-1].seq + 1, target) if len(events) == PAGE else target
+        self.position = min(events[-1].seq + 1, target) if events else target
         return self.matching(event for event in events if event.seq < target)
 
 
@@ -123,12 +131,15 @@ class Watchers:
 
 
 _OF_CLIENTS = {cls for cls in KINDS.values() if "client" in cls.__dataclass_fields__}
-_TEXTS = {
-    kind: tuple(name for name in ("payload", "result", "output", "error") if name in names)
-    for kind, names in ((cls, cls.__dataclass_fields__) for cls in KINDS.values())
-}
 
 
 def text_size(event: Event) -> int:
     """How much text an event carries that somebody else chose the length of, in characters."""
-    return sum(len(getattr(event, name)) for name in _TEXTS[type(event)])
+    match event:
+        case JobCompleted():
+            return len(event.result) + len(event.output)
+        case JobSubmitted():
+            return len(event.payload)
+        case JobFailed() | JobRequeued():
+            return len(event.error) + len(event.output)
+    return 0
