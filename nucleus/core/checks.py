@@ -71,13 +71,13 @@ def check_report(report: Report, by: Reports, job: Job | None) -> Refusal | None
         return invalid("lease", report.lease, f"at most {MAX_INTEGER}")
     if not 0 <= report.run_seconds < math.inf:  # written so that NaN fails
         return invalid("run_seconds", report.run_seconds, "seconds, 0 or more")
-    for name, text in (
+    for name, said in (
         ("result", report.result),
         ("error", report.error),
         ("output", report.output),
     ):
-        if text and len(text) > MAX_RESULT:
-            return invalid(name, f"{len(text)} characters", f"at most {MAX_RESULT} characters")
+        if said and len(said) > MAX_RESULT:
+            return invalid(name, f"{len(said)} characters", f"at most {MAX_RESULT} characters")
     if report.result is None and report.error is None and not report.released:
         return invalid("outcome", None, "one of result, error and released is set")
     return None

@@ -155,15 +155,14 @@ class ClientSession:
         return [ended for ended in news if ended is not None]
 
     def _ended(self, event: Event) -> Ended | None:
-        match event:
-            case JobCompleted(job_id=job_id, client_seq=seq, result=result):
-                ended = Ended(seq, job_id, Status.COMPLETED, result=result)
-            case JobFailed(job_id=job_id, client_seq=seq, error=error):
-                ended = Ended(seq, job_id, Status.FAILED, error=error)
-            case JobCancelled(job_id=job_id, client_seq=seq):
-                ended = Ended(seq, job_id, Status.CANCELLED)
-            case _:
-                return None
+        if isinstance(event, JobCompleted):
+            ended = Ended(event.client_seq, event.job_id, Status.COMPLETED, event.result)
+        elif isinstance(event, JobFailed):
+            ended = Ended(event.client_seq, event.job_id, Status.FAILED, error=event.error)
+        elif isinstance(event, JobCancelled):
+            ended = Ended(event.client_seq, event.job_id, Status.CANCELLED)
+        else:
+            return None
         return ended if self._close(ended.client_seq) else None
 
     def _close(self, seq: int) -> bool:

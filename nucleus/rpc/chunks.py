@@ -9,6 +9,11 @@ MAX_ITEMS = 1_000
 MAX_SIZE = 2_000_000  # bytes of items in one message; a single item may exceed it
 
 
+def size_of(text: str) -> int:
+    """The bytes that ``text`` takes in a message."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def chunks(
     items: Sequence[T], bytes_of: Callable[[T], int], max_items: int = MAX_ITEMS
 ) -> Iterator[list[T]]:

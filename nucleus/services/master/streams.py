@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from nucleus.core.job import Job
 from nucleus.rpc import convert
 from nucleus.rpc import job_queue_pb2 as pb
-from nucleus.rpc.chunks import chunks
+from nucleus.rpc.chunks import chunks, size_of
 
 
 class WorkerStream:
@@ -22,7 +22,7 @@ class WorkerStream:
 
     def send(self, jobs: Sequence[Job]) -> None:
         """Pass on RUNNING jobs; they are read now, before anything else happens to them."""
-        for some in chunks(jobs, lambda job: len(job.payload)):
+        for some in chunks(jobs, lambda job: size_of(job.payload)):
             leases = convert.leases_to_message(some)
             self._batches.append(pb.JobBatch(session=self.session, leases=leases))
         self._news.set()

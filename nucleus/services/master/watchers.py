@@ -17,9 +17,10 @@ from nucleus.core.events import (
     JobSubmitted,
     WorkerHeartbeat,
 )
+from nucleus.rpc.chunks import size_of
 
 MAX_BUFFER = 10_000  # events a watcher may lag behind before it is sent to the history
-MAX_CHARACTERS = 16_000_000  # of payloads, results and output in them
+MAX_BYTES = 16_000_000  # of payloads, results and output in them
 PAGE = 1_000  # events read from the history at a time
 
 ReadHistory = Callable[[int, int], Awaitable[list[Event]]]
@@ -41,7 +42,7 @@ class Watcher:
             wanted.add(WorkerHeartbeat)
         self._wanted = frozenset(wanted)
         self._buffer: list[Event] = []
-        self._characters = 0  # of what is in the buffer
+        self._bytes = 0  # of what is in the buffer
         self._buffer_from = 0  # the seq from which the buffer is complete
         self._end = 0  # the seq after the last published one
         self._closed = False
@@ -61,16 +62,16 @@ class Watcher:
         """Take what was just committed; ``end`` is the seq after it."""
         self._end = end
         self._buffer += events
-        self._characters += sum(map(text_size, events))
-        if len(self._buffer) > MAX_BUFFER or self._characters > MAX_CHARACTERS:
-            self._buffer, self._characters = [], 0
+        self._bytes += sum(map(text_size, events))
+        if len(self._buffer) > MAX_BUFFER or self._bytes > MAX_BYTES:
+            self._buffer, self._bytes = [], 0
             self._buffer_from = end
         if events:
             self._news.set()
 
     def start(self, end: int) -> None:
         """Events from ``end`` on will be offered; those before are in the history."""
-        self._buffer, self._characters = [], 0
+        self._buffer, self._bytes = [], 0
         self._buffer_from = self._end = end
         self._news.set()
 
@@ -86,7 +87,7 @@ class Watcher:
             self._news.clear()
             if self.position < self._buffer_from:
                 continue
-            events, self._buffer, self._characters = self._buffer, [], 0
+            events, self._buffer, self._bytes = self._buffer, [], 0
             self._buffer_from = self.position = self._end
             if events:
                 yield events
@@ -134,12 +135,12 @@ _OF_CLIENTS = {cls for cls in KINDS.values() if "client" in cls.__dataclass_fiel
 
 
 def text_size(event: Event) -> int:
-    """How much text an event carries that somebody else chose the length of, in characters."""
+    """The bytes of text in an event of which somebody else chose the length."""
     match event:
         case JobCompleted():
-            return len(event.result) + len(event.output)
+            return size_of(event.result) + size_of(event.output)
         case JobSubmitted():
-            return len(event.payload)
+            return size_of(event.payload)
         case JobFailed() | JobRequeued():
-            return len(event.error) + len(event.output)
+            return size_of(event.error) + size_of(event.output)
     return 0
