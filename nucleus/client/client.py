@@ -168,21 +168,39 @@ class Client:
 
     # ---- many jobs, the cluster -------------------------------------------------------
 
-    def jobs(self, status: str | Sequence[str] = ()) -> Iterator[JobView]:
-        """All jobs, oldest first, page by page; ``status`` is a name or several."""
+    def jobs(
+        self, status: str | Sequence[str] = (), *, newest_first: bool = False
+    ) -> Iterator[JobView]:
+        """All jobs, oldest first or newest first, page by page as they are asked for.
+
+        ``status`` is a name or several.
+        """
         statuses = _statuses(status)
         token = ""
         while True:
-            page, token = self.page(statuses, PAGE, token)
+            page, token = self.page(statuses, PAGE, token, newest_first=newest_first)
             yield from page
             if not token:
                 return
 
     def page(
-        self, status: str | Sequence[str] = (), limit: int = PAGE, page_token: str = ""
+        self,
+        status: str | Sequence[str] = (),
+        limit: int = PAGE,
+        page_token: str = "",
+        *,
+        newest_first: bool = False,
     ) -> tuple[list[JobView], str]:
-        """One page of jobs, and the token of the next one, "" on the last."""
-        request = pb.GetAllJobsRequest(status=_statuses(status), limit=limit, page_token=page_token)
+        """One page of jobs, and the token of the next one, "" on the last.
+
+        A page of large jobs is shorter than ``limit``.
+        """
+        request = pb.GetAllJobsRequest(
+            status=_statuses(status),
+            limit=limit,
+            page_token=page_token,
+            newest_first=newest_first,
+        )
         reply = self._ask("GetAllJobs", request)
         return [job_view(job) for job in reply.jobs], reply.next_page_token
 

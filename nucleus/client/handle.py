@@ -8,6 +8,31 @@ from typing import Any
 from nucleus.core.errors import Unavailable
 
 
+class Told(threading.Condition):
+    """The condition that all handles of a client share, notified once for each batch of news.
+
+    A condition for each future is most of what a future costs to make, and to notify one for
+    each result wakes waiters that have nothing to hear.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once = False  # the next handle to end has callbacks, which may take their time
+
+    def notify_all(self) -> None:
+        """A future of this client has ended; whoever waits hears of it with the batch."""
+        if self.at_once:
+            super().notify_all()
+
+    def tell(self) -> None:
+        """Handles have learned something."""
+        with self:
+            super().notify_all()
+
+
+_FRESH = {n: v for n, v in vars(Future[Any]()).items() if n != "_condition"}  # of any future
+
+
 class JobHandle(Future[Any]):
     """What will become of a job. ``as_completed``, ``wait`` and callbacks work as usual.
 
@@ -21,18 +46,20 @@ class JobHandle(Future[Any]):
         job_type: str,
         payload: Any,
         ask_cancel: Callable[["JobHandle"], bool],
-        told: threading.Condition,
+        told: Told,
     ) -> None:
-        super().__init__()
+        # What the base class does, but with a condition that is there already. A wait of the
+        # base class would take a notification that is not its future's for the time-out, so
+        # :meth:`_wait` waits in its place.
+        vars(self).update(_FRESH, _condition=told, _waiters=[], _done_callbacks=[])
         self.job_type = job_type
         self.payload = payload
         self.client_seq = 0  # the client's number for it
         self._job_id: str | None = None
         self._ask_cancel = ask_cancel
-        # Shared by all handles of a client. The future's own condition will not do: a
-        # notification that is not its end makes ``Future.result`` time out at once.
         self._told = told
         self._looked_at = False
+        self.has_callbacks = False
 
     @property
     def id(self) -> str:
@@ -59,17 +86,23 @@ class JobHandle(Future[Any]):
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the result, at most ``timeout`` seconds."""
-        self._looked_at = True
-        return super().result(timeout)
+        self._wait(timeout)
+        return super().result(0)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; return the error, or ``None`` for a completed job."""
+        self._wait(timeout)
+        return super().exception(0)
+
+    def _wait(self, timeout: float | None) -> None:
         self._looked_at = True
-        return super().exception(timeout)
+        with self._told:
+            if not self._told.wait_for(self.done, timeout):
+                raise TimeoutError
 
     def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
         """Call ``fn`` with this handle when the job has ended."""
-        self._looked_at = True
+        self._looked_at = self.has_callbacks = True
         super().add_done_callback(fn)
 
     def __repr__(self) -> str:

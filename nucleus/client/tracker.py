@@ -19,12 +19,12 @@ import grpc
 import grpc.aio
 
 from nucleus.client.connection import CALL_TIMEOUT, Connection
-from nucleus.client.handle import JobHandle
+from nucleus.client.handle import JobHandle, Told
 from nucleus.core.client_session import ClientSession
-from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, Unavailable
+from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, NotFound, Unavailable
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.lifecycle import Status
-from nucleus.core.news import Acknowledged, Ended, Lost, News, Refused
+from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.jobs import parse_payload
 from nucleus.rpc import convert, loop
@@ -51,7 +51,7 @@ class Tracker:
         self._handles: dict[int, JobHandle] = {}  # by client_seq, not ended
         self._refused: deque[JobHandle] = deque(maxlen=KEPT_REFUSALS)
         self._room = threading.Condition()  # guards the session and the handles
-        self.told = threading.Condition()  # notified when handles have learned something
+        self.told = Told()
         self._woken = False  # the sender knows that there is something to send
         self._closed = False
         self._news: queue.SimpleQueue[list[News] | None] = queue.SimpleQueue()
@@ -123,8 +123,7 @@ class Tracker:
             futures.wait([handle], timeout=TELLING)  # the callback thread is just doing it
             return
         handle.set_cancelled()
-        with self.told:
-            self.told.notify_all()
+        self.told.tell()
 
     def flush(self, timeout: float | None) -> int:
         """Wait until every submit is answered; return how many are not, after ``timeout`` s."""
@@ -258,6 +257,7 @@ class Tracker:
             with self._room:
                 self._hear(reply.ledger_id)
                 self._publish(self._session.found(ends))
+                self._publish(self._session.missing(reply.unknown))
 
     # ---- telling ----------------------------------------------------------------------
 
@@ -278,8 +278,7 @@ class Tracker:
                     self._tell_one(item)
                 except Exception:
                     logger.exception("a handle could not be told what became of its job")
-            with self.told:
-                self.told.notify_all()
+            self.told.tell()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -288,8 +287,7 @@ class Tracker:
         while self._handles:
             _, handle = self._handles.popitem()
             handle.set_exception(Unavailable(message))
-        with self.told:
-            self.told.notify_all()
+        self.told.tell()
 
     def _tell_one(self, item: News) -> None:
         if isinstance(item, Acknowledged):
@@ -300,6 +298,7 @@ class Tracker:
         handle = self._handles.pop(item.client_seq, None)
         if handle is None:
             return
+        self.told.at_once = handle.has_callbacks
         match item:
             case Refused(refusal=refusal):
                 self._refused.append(handle)
@@ -307,6 +306,9 @@ class Tracker:
             case Lost(ledger_id=ledger_id):
                 message = f"the ledger that knew the job is gone; {ledger_id} is in its place"
                 handle.set_exception(LedgerLost(message))
+            case Forgotten(job_id=job_id):
+                message = f"{job_id} has ended, too long ago to be kept; its result is not known"
+                handle.set_exception(NotFound(message, definite=False))
             case Ended():
                 handle.set_acknowledged(item.job_id)
                 _end(handle, item)
