@@ -13,7 +13,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 PROTO := proto/nucleus/rpc/job_queue.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo test test-long test-full lint types proto diagram bench clean requirements
+.PHONY: help setup lab demo test test-long test-full lint types proto diagram bench bench-quick clean requirements
 
 help: ## List every target with its one-line text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -41,7 +41,7 @@ lint: .venv/.stamp ## Check style and format (PEP 8, by ruff)
 	$(BIN)/ruff format --check
 
 types: .venv/.stamp ## Check types (mypy, strict)
-	$(BIN)/mypy --strict nucleus tests
+	$(BIN)/mypy --strict nucleus benchmarks tests
 
 proto: .venv/.stamp ## Generate the gRPC stubs again from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
@@ -49,8 +49,11 @@ proto: .venv/.stamp ## Generate the gRPC stubs again from the .proto file
 diagram: ## Draw architecture.png from docs/architecture.dot (needs Graphviz)
 	dot -Tpng -Gdpi=110 docs/architecture.dot -o architecture.png
 
-bench: .venv/.stamp ## Measure jobs per second on this machine
-	$(BIN)/nucleus bench
+bench: .venv/.bench ## Measure Nucleus beside its peers (half an hour), into docs/performance.md
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/.bench ## Measure beside the two fastest peers, in under two minutes
+	$(BIN)/python -m benchmarks --quick
 
 clean: ## End what an interrupted run left behind; remove caches and build outputs
 	-@test ! -x $(BIN)/nucleus || $(BIN)/nucleus clean
@@ -60,7 +63,8 @@ clean: ## End what an interrupted run left behind; remove caches and build outpu
 requirements: .venv/.stamp ## Pin again what pyproject.toml asks for (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) --extra dev -o requirements-dev.txt
 	$(COMPILE) --extra lab --constraint requirements-dev.txt -o requirements.txt
-	@for f in requirements.txt:lab requirements-dev.txt:dev; do file=$${f%%:*}; { \
+	$(COMPILE) --extra bench --constraint requirements-dev.txt -o requirements-bench.txt
+	@for f in requirements.txt:lab requirements-dev.txt:dev requirements-bench.txt:bench; do file=$${f%%:*}; { \
 	echo "# Pinned and hashed: what pyproject.toml and its extra '$${f##*:}' need, for every platform."; \
 	echo "# Written by 'make requirements'; change pyproject.toml, not this file."; \
 	cat $$file; } > $$file.new && mv $$file.new $$file; done
@@ -75,4 +79,8 @@ requirements: .venv/.stamp ## Pin again what pyproject.toml asks for (UPGRADE=--
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.bench: .venv/.stamp requirements-bench.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.txt
 	@touch $@

@@ -17,10 +17,11 @@ from tests.support import require
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-PINNED = ["requirements.txt", "requirements-dev.txt"]
+PINNED = ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"]
 STUBS = ["job_queue_pb2.py", "job_queue_pb2.pyi", "job_queue_pb2_grpc.py"]
 VERBS = (
-    "help setup lab demo test test-long test-full lint types proto diagram bench clean requirements"
+    "help setup lab demo test test-long test-full lint types proto diagram bench bench-quick clean"
+    " requirements"
 )
 
 # Where conda-forge calls a package by another name than PyPI.
@@ -55,7 +56,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def split(requirement: str) -> tuple[str, str]:
     """Split ``grpcio>=1.85.1`` into its name and its bound."""
-    match = re.fullmatch(r"([A-Za-z0-9._-]+)([<>=!~].*)?", requirement)
+    match = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z]+\])?([<>=!~].*)?", requirement)
     assert match, requirement
     return match[1], match[2] or ""
 
