@@ -14,7 +14,7 @@ import pytest
 from nucleus.client import Client
 from nucleus.cluster.proxy import Proxy
 from nucleus.core.client_session import MAX_PENDING
-from nucleus.core.errors import LedgerLost, Unavailable
+from nucleus.core.errors import LedgerLost, NotFound, Unavailable
 from nucleus.core.events import JobCompleted, JobSubmitted, WorkerHeartbeat
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc import loop
@@ -106,7 +106,7 @@ def test_a_reply_that_is_lost_makes_no_second_job(master: Master, cable: Cable) 
             events = stub.WatchEvents(pb.WatchEventsRequest(kinds=["JobSubmitted"]))
             next(events)
             handle = client.submit("Echo", "second")
-            assert next(events).events[0].payload == '"second"'  # it has arrived
+            assert list(next(events).events[0].payload) == ['"second"']  # it has arrived
             cable.cut()
             handle.acknowledged(timeout=20)
     assert submitted(master) == ["first", "second"]
@@ -135,15 +135,40 @@ def test_a_handle_ends_although_the_history_no_longer_reaches_back(
     with running_master() as master:
         cable = Cable(master)
         with Client(cable.address) as client:
-            handle = client.submit("Echo", "old")
-            handle.acknowledged(timeout=10)
+            handle = client.submit("Echo", "last", priority=-1)
+            job_id = handle.acknowledged(timeout=10)
+            cable.swallow()
+            cable.cut()
+            with Client(master.address) as other:
+                others = other.submit_many("Echo", range(200))
+                other.flush(timeout=10)
+                with running_worker(master.address):
+                    wait(others, timeout=20)
+                    eventually(lambda: other.job(job_id).status == "COMPLETED")
+            cable.heal()
+            cable.cut()
+            assert handle.result(timeout=20) == "last"
+        cable.remove()
+
+
+def test_a_handle_whose_job_is_no_longer_kept_ends_with_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "KEPT_EVENTS", 50)
+    with running_master() as master:
+        cable = Cable(master)
+        with Client(cable.address) as client:
+            handle = client.submit("Echo", "first")
+            job_id = handle.acknowledged(timeout=10)
             cable.swallow()
             cable.cut()
             with running_worker(master.address), Client(master.address) as other:
                 wait(other.submit_many("Echo", range(200)), timeout=20)
             cable.heal()
             cable.cut()
-            assert handle.result(timeout=20) == "old"
+            with pytest.raises(NotFound, match=f"{job_id} has ended") as error:
+                handle.result(timeout=20)
+            assert not error.value.definite  # it did happen, whatever became of it
         cable.remove()
 
 

@@ -343,6 +343,10 @@ def test_jobs_are_listed_page_by_page_and_by_status(idle: Client) -> None:
     page, token = idle.page(limit=20)
     rest, end = idle.page(limit=20, page_token=token)
     assert [job.id for job in page + rest] == ids and end == ""
+    assert [job.id for job in idle.jobs(newest_first=True)] == ids[::-1]
+    newest, token = idle.page(limit=5, newest_first=True)
+    older, _ = idle.page(limit=5, page_token=token, newest_first=True)
+    assert [job.id for job in newest + older] == ids[:14:-1]
     with pytest.raises(InvalidArgument, match="status: 'DONE' is not allowed; one of QUEUED"):
         list(idle.jobs("DONE"))
     with pytest.raises(InvalidArgument, match="page_token"):

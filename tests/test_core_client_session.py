@@ -7,7 +7,7 @@ from nucleus.core.events import Event
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
-from nucleus.core.news import Acknowledged, Ended, Lost, Refused
+from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused
 from nucleus.core.refusals import Reason, Refusal
 from tests.core_support import Queue, checked_queue
 
@@ -227,6 +227,16 @@ def test_after_a_gap_the_ends_that_were_looked_up_are_news(queue: Queue) -> None
     assert client.found([ended, ended]) == [Ended(1, first, Status.COMPLETED, result="1")]
     assert client.found([ended]) == []
     assert client.lookup() == [second]
+
+
+def test_a_looked_up_job_that_is_unknown_has_ended_and_was_trimmed(queue: Queue) -> None:
+    client = submitted(3)
+    client.answered(send(queue, client))
+    first, second, third = client.lookup()
+    news = client.missing([third, first, "another client's"])
+    assert news == [Forgotten(1, first), Forgotten(3, third)]
+    assert client.lookup() == [second]
+    assert client.missing([first]) == []
 
 
 def test_promise_8_two_submits_under_one_users_key_both_hear_of_the_end(queue: Queue) -> None:

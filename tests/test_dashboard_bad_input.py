@@ -155,6 +155,7 @@ def test_another_content_type_is_415(rest: Rest, headers: dict[str, str]) -> Non
         ("/get_all_jobs?page_token=garbage", 'page_token: "garbage" is not allowed'),
         ("/get_all_jobs?page_token=", 'page_token: "" is not allowed'),
         ("/get_all_jobs?page_token=%FF%00", "page_token: "),
+        ("/get_all_jobs?order=up", 'order: "up" is not allowed; one of oldest, newest'),
         ("/get_all_jobs?sort=up", "sort: unknown query parameter; allowed are status, limit, page"),
         ("/stats?verbose=1", "verbose: unknown query parameter; this path takes none"),
     ],

@@ -4,11 +4,15 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from nucleus.core.limits import Limits
+from nucleus.jobs import default_registry
+from nucleus.services.dashboard import gateway
+from nucleus.services.dashboard.app import dashboard_app
 from tests.dashboard_support import Rest, error, running_dashboard
 from tests.support import eventually, require
 
@@ -86,6 +90,38 @@ def test_pages_follow_one_another_and_hold_every_job_once(rest: Rest) -> None:
     assert found[-5:] == made
     tail = rest.get(f"/get_all_jobs?page_token={found[-3]}")["jobs"]
     assert list(tail) == found[-2:]
+
+
+def test_a_listing_begins_with_the_newest_job_when_that_is_asked_for(rest: Rest) -> None:
+    made = [rest.submit("Echo", number) for number in range(4)]
+    newest = rest.get("/get_all_jobs?order=newest&limit=3")
+    assert list(newest["jobs"]) == made[:0:-1]
+    following = f"/get_all_jobs?order=newest&limit=1&page_token={newest['next_page_token']}"
+    assert list(rest.get(following)["jobs"]) == made[:1]
+    every = list(rest.get("/get_all_jobs?order=oldest")["jobs"])
+    assert list(rest.get("/get_all_jobs?order=newest")["jobs"]) == every[::-1]
+
+
+def test_a_listing_without_a_limit_asks_for_a_page_when_the_one_before_is_written(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        rest.submit("Echo", number)
+    monkeypatch.setattr(gateway, "PAGE", 2)
+    asked = []
+    ask = gateway.Gateway.page
+
+    def page(self: gateway.Gateway, *args: Any, **options: Any) -> Any:
+        asked.append(args)
+        return ask(self, *args, **options)
+
+    monkeypatch.setattr(gateway.Gateway, "page", page)
+    own = gateway.Gateway(rest.master, default_registry())
+    with closing(own):
+        app = dashboard_app(own, default_registry())
+        parts = iter(app.test_client().get("/get_all_jobs", buffered=False).response)
+        written = [(str(next(parts)), len(asked)) for _ in range(3)]
+        assert [pages for _, pages in written] == [1, 2, 3]
 
 
 def test_a_listing_can_be_filtered_by_status(idle: Rest) -> None:

@@ -15,8 +15,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from nucleus.client import Client, JobHandle
-from nucleus.core.errors import StoreRefused
+from nucleus.core.errors import NucleusError, StoreRefused
 from nucleus.core.limits import Limits
+from nucleus.core.retention import Retention
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.services.master import Master
 from tests.support import (
@@ -41,7 +42,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def impatient(master: Master) -> None:
-    """Let commits fail after 50 ms, not 5 s, when somebody else holds the file."""
+    """Let commits fail after 50 ms, not 1 s, when somebody else holds the file."""
     store = master._engine.store
     store._writer.execute("PRAGMA busy_timeout = 50")  # type: ignore[attr-defined] # SqliteStore
 
@@ -68,7 +69,7 @@ def judge(file: Path, handles: list[JobHandle]) -> None:
     """Every acknowledged job ended exactly once, by the history; and none is there twice."""
     with closing(sqlite3.connect(file)) as connection:
         marks = ",".join("?" * len(ENDS))
-        sql = f"SELECT job_id, kind FROM history WHERE kind IN ({marks})"
+        sql = f"SELECT id, kind FROM history JOIN jobs USING (number) WHERE kind IN ({marks})"
         ends = Counter(job_id for job_id, _ in connection.execute(sql, ENDS))
         jobs = dict(connection.execute("SELECT id, payload FROM jobs"))
         totals = connection.execute("SELECT count(*) FROM jobs WHERE status = 3").fetchone()[0]
@@ -313,3 +314,35 @@ def test_the_limits_of_a_master_are_its_own() -> None:
         refusal = refused(lambda: stub.SendJob(ECHO))
         assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
         assert refusal.message == "queue: 3 jobs wait; at most 3"
+
+
+# ---- what is kept ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("store", ["memory", "file"])
+def test_a_master_that_has_nothing_to_do_lets_go_of_what_is_too_old(file: Path, store: str) -> None:
+    where = "memory" if store == "memory" else str(file)
+    retention = Retention(age=0.5)
+    with running_master(where, retention=retention) as master, Client(master.address) as client:
+        ended, waiting = client.submit("Echo", 1), client.submit("Echo", 2)
+        client.flush(timeout=10)
+        ended.cancel()
+        eventually(lambda: [job.id for job in client.jobs()] == [waiting.id])
+        assert client.stats().jobs["CANCELLED"] == client.stats().jobs["QUEUED"] == 1
+        with pytest.raises(NucleusError, match="the history begins at"):
+            next(client.watch(1))
+
+
+def test_a_key_is_free_again_when_its_job_is_no_longer_kept(file: Path) -> None:
+    retention = Retention(jobs=0)
+    with (
+        running_master(str(file), retention=retention) as master,
+        Client(master.address) as client,
+    ):
+        first = client.submit("Echo", 1, idempotency_key="mine")
+        first_id = first.acknowledged(timeout=10)
+        assert client.submit("Echo", 1, idempotency_key="mine").acknowledged(10) == first_id
+        first.cancel()
+        eventually(lambda: list(client.jobs()) == [])
+        again = client.submit("Echo", 2, idempotency_key="mine")
+        assert again.acknowledged(timeout=10) != first_id

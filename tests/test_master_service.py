@@ -69,6 +69,17 @@ def test_pages_see_each_of_3000_jobs_once_oldest_first(tmp_path: Path, store: st
         assert [len(page.jobs) for page in pages(stub)][:3] == [1000, 1000, 1000]
 
 
+def test_pages_begin_with_the_newest_job_when_that_is_asked_for(stub: JobQueueServiceStub) -> None:
+    sent = [stub.SendJob(echo(n)).job_id for n in range(10)]
+    stub.CancelJob(pb.CancelJobRequest(job_id=sent[4]))
+    for limit in (1, 3, 10):
+        seen = list(pages(stub, limit=limit, newest_first=True))
+        assert [job.job_id for page in seen for job in page.jobs] == sent[::-1]
+        assert len(seen) == -(-10 // limit), "no empty page at the end"
+    (queued,) = pages(stub, newest_first=True, status=["QUEUED"])
+    assert [job.job_id for job in queued.jobs] == sent[:4:-1] + sent[3::-1]
+
+
 def test_jobs_that_come_in_while_pages_are_read_shift_nothing(stub: JobQueueServiceStub) -> None:
     sent = [stub.SendJob(echo(n)).job_id for n in range(10)]
     seen = []
@@ -99,6 +110,25 @@ def test_a_page_of_huge_payloads_stays_below_the_limit_of_stock_tools(
         if len(events) == 12:
             break
     assert events == sent
+
+
+def test_a_look_up_reads_no_more_than_fits_into_one_message(
+    master: Master, stub: JobQueueServiceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge = json.dumps("x" * 900_000)
+    sent = [stub.SendJob(pb.JobSpec(job_type="Echo", payload=huge)).job_id for _ in range(8)]
+    store = master._engine.store
+    find, read = store.find, []
+
+    def counted(job_id: str) -> Any:
+        read.append(job_id)
+        return find(job_id)
+
+    monkeypatch.setattr(store, "find", counted)
+    reply = stub.LookupJobs(pb.LookupJobsRequest(job_ids=["no-such", *sent, "not-asked-yet"]))
+    assert [job.job_id for job in reply.jobs] == sent[:2]
+    assert list(reply.unknown) == ["no-such"]
+    assert read == ["no-such", *sent[:3]]
 
 
 def test_pages_filter_by_status(stub: JobQueueServiceStub) -> None:

@@ -2,20 +2,29 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from nucleus.core.errors import Fenced
-from nucleus.core.events import KINDS, Event, JobCompleted, JobSubmitted, WorkerHeartbeat
+from nucleus.core.errors import CommitFailed, Fenced
+from nucleus.core.events import (
+    KINDS,
+    Event,
+    JobCompleted,
+    JobLeased,
+    JobSubmitted,
+    WorkerHeartbeat,
+)
 from nucleus.core.job import Job, make_job_id
 from nucleus.core.ledger import Ledger
-from nucleus.core.lifecycle import Status
+from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.outbox import Outbox
 from nucleus.core.refusals import Reason, Refusal
+from nucleus.core.retention import CHARACTERS, PACE, STEP, Retention
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
-from nucleus.stores import MemoryDisk, MemoryStore, SqliteStore, Store
+from nucleus.stores import MemoryDisk, MemoryStore, SqliteStore, Store, memory
 from tests.core_support import Queue, Types, accepted, keep
 
 NOW = 1_000_000.0
@@ -24,12 +33,12 @@ NOW = 1_000_000.0
 class Medium:
     """What outlives a store object: a memory disk, or a file. Each ``open`` takes it over."""
 
-    def __init__(self, make: Callable[[], Store]) -> None:
+    def __init__(self, make: Callable[[Retention], Store]) -> None:
         self._make = make
         self._opened: list[Store] = []
 
-    def open(self) -> Store:
-        self._opened.append(self._make())
+    def open(self, retention: Retention = Retention()) -> Store:  # noqa: B008 - it is frozen
+        self._opened.append(self._make(retention))
         return self._opened[-1]
 
     def loaded(self) -> tuple[Store, Snapshot]:
@@ -44,9 +53,10 @@ class Medium:
 @pytest.fixture(params=["memory", "sqlite"])
 def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Medium]:
     disk = MemoryDisk("abc123")
-    makers: dict[str, Callable[[], Store]] = {
-        "memory": lambda: MemoryStore(disk),
-        "sqlite": lambda: SqliteStore(tmp_path / "ledger.db", take_over=True),
+    file = tmp_path / "ledger.db"
+    makers: dict[str, Callable[[Retention], Store]] = {
+        "memory": lambda retention: MemoryStore(disk, retention),
+        "sqlite": lambda retention: SqliteStore(file, take_over=True, retention=retention),
     }
     medium = Medium(makers[request.param])
     yield medium
@@ -118,7 +128,8 @@ def a_job(ledger_id: str, number: int, **given: Any) -> Job:
 
 
 def put(store: Store, *jobs: Job) -> None:
-    keep(store, changes(jobs=tuple(job.row() for job in jobs), next_seq=1000))
+    next_seq = max(job.number for job in jobs) + 1
+    keep(store, changes(jobs=tuple(job.row() for job in jobs), next_seq=next_seq))
 
 
 _SAMPLES: dict[str, Any] = {
@@ -183,7 +194,7 @@ def test_a_later_commit_replaces_the_row_of_a_job(medium: Medium) -> None:
     job.status, job.result = Status.COMPLETED, "2"
     put(store, job)
     assert store.find(job.id) == job
-    assert store.page(0, 10, frozenset()) == [job]
+    assert store.page(0, 10, frozenset()) == ([job], False)
 
 
 def test_every_kind_of_event_comes_back_as_it_was(medium: Medium) -> None:
@@ -280,9 +291,11 @@ def test_history_comes_in_order_and_in_pages(medium: Medium) -> None:
         seen += page
     assert seen == events
     assert store.history(26, 7) == []
+    assert store.history(13, 2) == events[12:14]
     assert store.first_seq() == 1
 
 
+@pytest.mark.parametrize("newest_first", [False, True], ids=["oldest", "newest"])
 @pytest.mark.parametrize("limit", [1, 4, 100])
 @pytest.mark.parametrize(
     "statuses",
@@ -294,22 +307,240 @@ def test_history_comes_in_order_and_in_pages(medium: Medium) -> None:
     ],
     ids=lambda statuses: "+".join(status.name for status in sorted(statuses)) or "all",
 )
-def test_pages_see_each_job_of_a_status_once_oldest_first(
-    medium: Medium, statuses: frozenset[Status], limit: int
+def test_pages_see_each_job_of_a_status_once_in_order(
+    medium: Medium, statuses: frozenset[Status], limit: int, newest_first: bool
 ) -> None:
     store, snapshot = medium.loaded()
     every = list(Status)
-    jobs = [a_job(snapshot.ledger_id, 3 * n + 1, status=every[n % len(every)]) for n in range(23)]
+    jobs = [a_job(snapshot.ledger_id, 997 * n + 1, status=every[n % len(every)]) for n in range(23)]
     put(store, *jobs)
     seen: list[Job] = []
-    while page := store.page(_number(seen), limit, statuses):
-        assert len(page) <= limit
+    more = True
+    while more:
+        after = seen[-1].number if seen else 0
+        page, more = store.page(after, limit, statuses, newest_first=newest_first)
+        assert len(page) == limit or not more
         seen += page
-    assert seen == [job for job in jobs if not statuses or job.status in statuses]
+    expected = [job for job in jobs if not statuses or job.status in statuses]
+    assert seen == (expected[::-1] if newest_first else expected)
 
 
-def _number(seen: list[Job]) -> int:
-    return int(seen[-1].id.rpartition("-")[2]) if seen else 0
+def test_a_job_is_listed_under_its_present_status_only(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    job = a_job(snapshot.ledger_id, 5, status=Status.QUEUED)
+    for status in (Status.QUEUED, Status.RUNNING, Status.QUEUED, Status.FAILED):
+        job.status = status
+        put(store, job)
+        listed = {asked for asked in Status if store.page(0, 10, frozenset({asked}))[0]}
+        assert listed == {status}
+
+
+def test_a_page_of_long_texts_is_shorter_than_its_limit(medium: Medium) -> None:
+    store, snapshot = medium.loaded()
+    long = "x" * 900_000
+    jobs = [a_job(snapshot.ledger_id, n, payload=long) for n in range(1, 8)]
+    put(store, *jobs)
+    seen: list[Job] = []
+    lengths = []
+    more = True
+    while more:
+        page, more = store.page(seen[-1].number if seen else 0, 5_000, frozenset())
+        lengths.append(len(page))
+        seen += page
+    assert lengths == [3, 3, 1]
+    assert seen == jobs
+
+
+# ---- what is kept ---------------------------------------------------------------------
+
+
+class Past:
+    """Jobs that came and ended, one a second, as a store is told of them."""
+
+    def __init__(self, medium: Medium, retention: Retention) -> None:
+        self._medium = medium
+        self.store = medium.open(retention)
+        self.ledger_id = self.store.load().ledger_id
+        self.totals = Totals()
+        self.next_seq = 1
+        self.now = NOW
+
+    def add(self, status: Status = Status.COMPLETED, **given: Any) -> Job:
+        """Keep a job with its two events: one that ended, unless the status is another."""
+        number, ended = self.next_seq, status in TERMINAL
+        self.now += 1.0
+        job = a_job(self.ledger_id, number, status=status, **{"key": f"key {number}", **given})
+        kinds = (JobSubmitted, JobCompleted if ended else JobLeased)
+        events = [an_event(kind, number + n, job) for n, kind in enumerate(kinds)]
+        events = [replace(event, at=self.now) for event in events]
+        for event in events:
+            self.totals.count(event)
+        self.next_seq += 2
+        self.commit(events=tuple(events), jobs=(job.row(),))
+        return job
+
+    def commit(self, **given: Any) -> None:
+        given = {"totals": self.totals.copy(), "next_seq": self.next_seq, **given}
+        keep(self.store, changes(latest=self.now, **given))
+
+    def settle(self) -> int:
+        """Commit nothing until nothing is overdue; return how many commits that took."""
+        commits = 0
+        while self.store.overdue(self.now):
+            self.commit()
+            commits += 1
+        return commits
+
+    def reopen(self, retention: Retention) -> Snapshot:
+        """Another master opens the store."""
+        self.store = self._medium.open(retention)
+        return self.store.load()
+
+    def jobs(self) -> list[Job]:
+        return self.store.page(0, 9_999, frozenset())[0]
+
+    def seqs(self) -> list[int]:
+        return [event.seq for event in self.store.history(1, 99_999)]
+
+
+def test_only_the_last_ended_jobs_are_kept_with_their_events(medium: Medium) -> None:
+    past = Past(medium, Retention(jobs=3))
+    jobs = [past.add() for _ in range(8)]
+    assert past.jobs() == jobs[5:]
+    first = jobs[5].number
+    assert past.seqs() == list(range(first, past.next_seq))
+    assert past.store.first_seq() == first
+    assert not past.store.overdue(past.now)
+
+
+def test_what_is_too_old_goes_also_when_nothing_happens(medium: Medium) -> None:
+    past = Past(medium, Retention(age=60.0))
+    old, new = past.add(), past.add()
+    past.now += 58.5
+    assert not past.store.overdue(past.now)
+    past.now += 1.0  # the older one is now 60.5 s old
+    assert past.store.overdue(past.now)
+    past.commit()
+    assert past.jobs() == [new]
+    assert past.store.first_seq() == new.number == old.number + 2
+    past.now += 60.0
+    past.settle()
+    assert (past.jobs(), past.seqs()) == ([], [])
+    assert past.store.first_seq() == past.next_seq
+    again = past.add()
+    assert past.jobs() == [again]
+    assert past.seqs() == [again.number, again.number + 1]
+
+
+def test_what_is_kept_for_ever_does_not_go(medium: Medium) -> None:
+    past = Past(medium, Retention(age=inf))
+    job = past.add()
+    past.now += 1e9
+    assert not past.store.overdue(past.now)
+    past.commit()
+    assert past.jobs() == [job]
+
+
+def test_a_job_that_has_not_ended_stays_when_its_events_go(medium: Medium) -> None:
+    past = Past(medium, Retention(age=60.0))
+    running, ended = past.add(Status.RUNNING), past.add()
+    past.now += 1_000.0
+    past.settle()
+    assert past.seqs() == []
+    assert past.jobs() == [running]
+    assert past.store.find(running.id) == running
+    assert past.store.find(ended.id) is None
+    assert past.reopen(Retention(age=60.0)).jobs == [running]
+
+
+def test_a_users_key_goes_with_its_job(medium: Medium) -> None:
+    past = Past(medium, Retention(jobs=1))
+    first = past.add(key="mine")
+    assert past.store.find_key("mine") == first
+    past.add(key="another")
+    assert past.store.find_key("mine") is None
+    again = past.add(key="mine")
+    assert past.store.find_key("mine") == again
+
+
+def test_totals_count_on_when_jobs_go(medium: Medium) -> None:
+    past = Past(medium, Retention(jobs=2))
+    for _ in range(7):
+        past.add()
+    snapshot = past.reopen(Retention(jobs=2))
+    assert snapshot.totals.submitted == 7
+    assert snapshot.totals.finished == {"COMPLETED": 7}
+
+
+def test_what_was_trimmed_is_remembered_by_the_next_master(medium: Medium) -> None:
+    past = Past(medium, Retention(jobs=4))
+    jobs = [past.add() for _ in range(9)]
+    past.reopen(Retention(jobs=4))
+    assert past.store.first_seq() == jobs[5].number
+    assert not past.store.overdue(past.now)
+    jobs.append(past.add())
+    assert past.jobs() == jobs[6:]
+    past.reopen(Retention(age=60.0))
+    assert not past.store.overdue(past.now)
+    assert past.store.overdue(past.now + 60.0)
+    past.reopen(Retention(jobs=2))  # who asks for less now gets less
+    assert past.store.overdue(past.now)
+    past.settle()
+    assert past.jobs() == jobs[8:]
+
+
+def test_a_commit_lets_go_of_a_few_times_what_it_adds(medium: Medium) -> None:
+    past = Past(medium, Retention())
+    for _ in range(1_000):
+        past.add()
+    past.reopen(Retention(jobs=0))
+    past.commit()
+    assert len(past.seqs()) == 2_000 - STEP
+    past.add()
+    assert len(past.seqs()) == 2_002 - 2 * STEP - PACE * 2
+    assert past.settle() == 2
+    assert past.seqs() == []
+
+
+def test_long_texts_go_in_smaller_steps(tmp_path: Path) -> None:
+    """Where dropping a text is work, that is: in a file."""
+    medium = Medium(lambda retention: SqliteStore(tmp_path / "it", retention=retention))
+    past = Past(medium, Retention())
+    for _ in range(10):
+        past.add(payload="x" * 200 * CHARACTERS)
+    medium.close()
+    past.reopen(Retention(jobs=0))
+    past.commit()
+    assert len(past.jobs()) == 7  # at least 500 of weight, 200 and a bit for each
+    assert past.settle() == 3
+    assert past.jobs() == []
+    medium.close()
+
+
+def test_a_commit_that_fails_lets_nothing_go(tmp_path: Path) -> None:
+    medium = Medium(lambda retention: SqliteStore(tmp_path / "it", retention=retention))
+    past = Past(medium, Retention(jobs=1))
+    job = past.add()
+    with pytest.raises(CommitFailed):
+        past.commit(events=(an_event(JobCompleted, 1, job),))  # a seq that is taken
+    past.store.load()
+    assert past.jobs() == [job]
+    assert past.store.first_seq() == 1
+    medium.close()
+
+
+def test_memory_has_a_bound_whatever_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = MemoryDisk("abc123")
+    medium = Medium(lambda retention: MemoryStore(disk, retention))
+    monkeypatch.setattr(memory, "KEPT_JOBS", 5)
+    past = Past(medium, Retention(age=inf, jobs=1_000_000))
+    jobs = [past.add() for _ in range(9)]
+    assert past.jobs() == jobs[4:]
+    monkeypatch.setattr(memory, "KEPT_EVENTS", 4)
+    past.reopen(Retention(age=inf, jobs=1_000_000))
+    past.settle()
+    assert past.jobs() == jobs[7:]
+    assert len(disk.keys) == len(disk.rows) == 2
 
 
 # ---- fencing --------------------------------------------------------------------------
@@ -395,7 +626,7 @@ def test_new_numbers_after_a_restart_were_never_given_before(medium: Medium) -> 
         assert job_id not in seen
         seen.add(job_id)
     queue.settle()
-    assert {job.id for job in queue.store.page(0, 100, frozenset())} == seen
+    assert {job.id for job in queue.store.page(0, 100, frozenset())[0]} == seen
 
 
 def test_every_store_tells_the_same_story(tmp_path: Path) -> None:
@@ -405,7 +636,7 @@ def test_every_store_tells_the_same_story(tmp_path: Path) -> None:
     first.close()
     disk = MemoryDisk(ledger_id, epoch=1)
     told = []
-    for medium in (Medium(lambda: MemoryStore(disk)), Medium(lambda: _reopened(file))):
+    for medium in (Medium(lambda _: MemoryStore(disk)), Medium(lambda _: _reopened(file))):
         queue = StoreQueue(medium)
         _an_eventful_day(queue)
         store, snapshot = medium.loaded()

@@ -9,19 +9,24 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
-from nucleus.core.events import JobSubmitted
-from nucleus.core.job import make_job_id
+from nucleus.core.events import KINDS, Event, JobRequeued, JobSubmitted, WorkerHeartbeat
+from nucleus.core.job import JOB_FIELDS, Job, make_job_id
 from nucleus.core.lifecycle import Status
+from nucleus.core.limits import Limits
+from nucleus.core.snapshot import KeyRun, Totals, WorkerRow
 from nucleus.stores import SqliteStore
-from nucleus.stores.sqlite import SCHEMA_VERSION
+from nucleus.stores.codec import COLUMNS
+from nucleus.stores.schema import MIGRATIONS, SCHEMA_VERSION
 from tests.core_support import keep
 from tests.support import fill, small_file_system, wait_for_output
-from tests.test_stores_contract import a_job, an_event, changes, put
+from tests.test_stores_contract import NOW, a_job, an_event, changes, put
 
 
 @pytest.fixture
@@ -183,6 +188,151 @@ def test_an_empty_file_becomes_a_store(file: Path) -> None:
         assert store.load().epoch == 1
 
 
+# ---- files of an older version --------------------------------------------------------
+
+_SCHEMA_1 = """
+CREATE TABLE ledger (
+    ledger_id TEXT NOT NULL, epoch INTEGER NOT NULL, next_seq INTEGER NOT NULL,
+    latest REAL NOT NULL, totals TEXT NOT NULL, job_types TEXT NOT NULL
+);
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, id, job_type, payload, priority, max_attempts, timeout, key,
+    client, client_seq, retry_of, submitted_at, not_before, status, attempts, front, suspect,
+    lease, reported, worker, incarnation, started_at, finished_at, result, error, output
+);
+CREATE INDEX jobs_by_status ON jobs (status, number);
+CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key != '';
+CREATE TABLE workers (
+    name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, slots INTEGER NOT NULL,
+    job_types TEXT NOT NULL, joined_at REAL NOT NULL, status TEXT NOT NULL, retired TEXT NOT NULL,
+    session INTEGER NOT NULL
+);
+CREATE TABLE key_runs (
+    client TEXT, first_seq INTEGER, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (client, first_seq)
+) WITHOUT ROWID;
+CREATE TABLE history (
+    seq INTEGER PRIMARY KEY, at, kind, job_id, job_type, payload, priority, not_before,
+    max_attempts, timeout, key, client, client_seq, retry_of, worker, incarnation, lease, result,
+    output, run_seconds, attempts, error, reason, front, suspect, session, slots, job_types, epoch,
+    running
+);
+INSERT INTO ledger VALUES ('abc123', 7, 100, 1000000.5, '{"submitted": 9}', '["Echo"]');
+INSERT INTO workers VALUES ('w', 'i', 2, '["Echo"]', 1000000.25, 'alive', '["h"]', 3);
+INSERT INTO key_runs VALUES ('client', 1, 10, 3);
+PRAGMA application_id = 0x4E55434C;
+PRAGMA user_version = 1;
+PRAGMA journal_mode = WAL;
+"""
+
+
+def _of_version_1(path: Path) -> tuple[list[Job], list[Event]]:
+    """Make a file as Nucleus made it before, with every kind of event; return what is in it."""
+    done = a_job("abc123", 5, status=Status.COMPLETED, finished_at=NOW + 1 / 3)
+    jobs = [done, a_job("abc123", 6, status=Status.QUEUED, timeout=None, key="")]
+    durable = [kind for kind in KINDS.values() if kind is not WorkerHeartbeat]
+    events = [an_event(kind, seq, done) for seq, kind in enumerate(durable, start=5)]
+    requeued: Any = an_event(JobRequeued, 50, done)
+    submitted: Any = an_event(JobSubmitted, 51, done)
+    delayed = NOW + 0.123456789  # more digits than SQLite writes by default
+    events.append(replace(requeued, not_before=delayed, suspect=False))
+    events.append(replace(submitted, not_before=submitted.at))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_SCHEMA_1)
+        for job in jobs:
+            _insert(connection, "jobs", dict(zip(JOB_FIELDS, job.row(), strict=True)))
+        for event in events:
+            names = [field.name for field in fields(event)]
+            values = {name: getattr(event, name) for name in names}
+            _insert(connection, "history", {"kind": type(event).__name__, **values})
+        connection.commit()
+    return jobs, events
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+    values = [json.dumps(v) if isinstance(v, tuple) else v for v in row.values()]
+    places = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", values)
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT name, type FROM sqlite_master").fetchall()
+        about = ("table_xinfo", "index_list", "index_xinfo")
+        return {
+            name: [connection.execute(f"PRAGMA {a}({name})").fetchall() for a in about]
+            for name, _ in names
+        }
+
+
+def test_a_file_of_version_1_is_brought_up_to_date(file: Path, tmp_path: Path) -> None:
+    jobs, events = _of_version_1(file)
+    with closing(SqliteStore(file)) as store:
+        snapshot = store.load()
+        assert (snapshot.ledger_id, snapshot.epoch, snapshot.next_seq) == ("abc123", 8, 100)
+        assert (snapshot.latest, snapshot.job_types) == (1000000.5, ("Echo",))
+        assert snapshot.totals == Totals(9)
+        assert snapshot.workers == [
+            WorkerRow("w", "i", 2, ("Echo",), NOW + 0.25, "alive", ("h",), 3)
+        ]
+        assert list(snapshot.keys) == [KeyRun("client", 1, 10, 3)]
+        assert snapshot.jobs == jobs[1:]
+        assert store.page(0, 10, frozenset()) == (jobs, False)
+        assert store.find_key(jobs[0].key) == jobs[0]
+        assert list(map(repr, store.history(1, 100))) == list(map(repr, events))  # types, too
+        assert store.first_seq() == 1
+        put(store, a_job("abc123", 200))
+    fresh = tmp_path / "fresh.db"
+    SqliteStore(fresh).close()
+    assert _tables(file) == _tables(fresh)
+    SqliteStore(file).close()  # nothing is left to be done
+
+
+@pytest.mark.parametrize("statement", range(len(MIGRATIONS[1].split(";"))))
+def test_a_migration_that_fails_at_any_statement_leaves_the_file_usable(
+    file: Path, monkeypatch: pytest.MonkeyPatch, statement: int
+) -> None:
+    jobs, events = _of_version_1(file)
+    before = _dump(file)
+    statements = MIGRATIONS[1].split(";")
+    statements.insert(statement, "INSERT INTO no_such_table VALUES (1)")
+    with monkeypatch.context() as patch:
+        patch.setitem(MIGRATIONS, 1, ";".join(statements))
+        with pytest.raises(StoreRefused, match="no_such_table"):
+            SqliteStore(file)
+    assert _dump(file) == before
+    with closing(SqliteStore(file)) as store:
+        store.load()
+        assert store.page(0, 10, frozenset())[0] == jobs
+        assert store.history(1, 100) == events
+
+
+def _dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return [str(version), *connection.iterdump()]
+
+
+def test_a_newer_version_that_is_still_in_the_wal_is_refused(file: Path) -> None:
+    _ours(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        with pytest.raises(StoreRefused, match=f"has schema {SCHEMA_VERSION + 1}"):
+            SqliteStore(file)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        SqliteStore(file).close()  # the refusal kept no lock
+
+
+def test_the_columns_of_the_jobs_are_the_fields_of_a_job(store: SqliteStore) -> None:
+    columns = store._writer.execute("PRAGMA table_info(jobs)").fetchall()
+    assert tuple(column[1] for column in columns) == JOB_FIELDS
+
+
+def test_the_columns_of_the_history_are_those_that_are_written(store: SqliteStore) -> None:
+    columns = store._writer.execute("PRAGMA table_info(history)").fetchall()
+    assert tuple(column[1] for column in columns) == COLUMNS
+
+
 # ---- the lock -------------------------------------------------------------------------
 
 _HOLD = (
@@ -309,7 +459,9 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
 
 def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
     first = a_job("x", 5)
-    keep(store, changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5, first),), next_seq=6))
+    keep(
+        store, changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5, first),), next_seq=6)
+    )
     second, again = a_job("x", 6), an_event(JobSubmitted, 5, first)  # a seq that is taken
     with pytest.raises(CommitFailed) as failure:
         keep(store, changes(jobs=(second.row(),), events=(again,), next_seq=7))
@@ -320,6 +472,20 @@ def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
 
 
 # ---- commits that fail ----------------------------------------------------------------
+
+
+def test_a_change_of_a_job_that_is_not_in_the_file_fails(store: SqliteStore) -> None:
+    put(store, a_job("x", 7))
+    with pytest.raises(CommitFailed, match="not in the file") as failure:
+        keep(store, changes(jobs=(a_job("x", 7).row(), a_job("x", 6).row()), next_seq=8))
+    assert failure.value.definite
+
+
+def test_a_commit_waits_for_a_lock_for_less_time_than_makes_a_master_frozen(
+    store: SqliteStore,
+) -> None:
+    timeout = store._writer.execute("PRAGMA busy_timeout").fetchone()[0]
+    assert 0 < timeout <= 1000 * Limits().frozen_after / 2  # it is waited for on the event loop
 
 
 def test_a_commit_behind_a_foreign_lock_definitely_did_not_happen(

@@ -1,6 +1,6 @@
 """``nucleus jobs``, ``cancel`` and ``retry``."""
 
-from collections import deque
+from itertools import islice
 
 import click
 
@@ -31,7 +31,7 @@ def jobs(status: tuple[str, ...], limit: int, master: str, as_json: bool) -> Non
     """
     with connect(master) as client:
         counts = client.stats().jobs
-        newest = deque(client.jobs(status), maxlen=limit)
+        newest = list(islice(client.jobs(status, newest_first=True), limit))[::-1]
     if as_json:
         print_json([job_as_json(job) for job in newest])
         return

@@ -9,7 +9,7 @@ import click
 from nucleus.cli.options import json_option
 from nucleus.cli.output import console, table
 from nucleus.services.common.main import Ending, run_service
-from nucleus.services.common.options import LOG_LEVELS, option
+from nucleus.services.common.options import LOG_LEVELS, option, retention_options
 
 if TYPE_CHECKING:
     from nucleus.cluster import Cluster
@@ -28,6 +28,7 @@ LOOK = 1.0  # seconds between two looks whether the parts still run
     default="nucleus.db",
     help="Where jobs are kept: 'memory' forgets them, an SQLite file survives a crash.",
 )
+@retention_options
 @option(
     "--ports",
     type=click.Choice(["standard", "free"]),
@@ -42,6 +43,8 @@ def up(
     workers: int,
     slots: int,
     store: str,
+    retain: float,
+    retain_jobs: int,
     ports: str,
     log_level: str,
     as_json: bool,
@@ -58,12 +61,14 @@ def up(
 
     def make(ending: Ending) -> Everything:
         from nucleus.cluster import Cluster
+        from nucleus.core.retention import Retention
 
         cluster = Cluster(
             workers,
             mode="processes",
             ports="free" if ports == "free" else "standard",
             store=store,
+            retention=Retention(retain, retain_jobs),
             slots=slots,
             name="up",
         )

@@ -217,7 +217,8 @@ class Client:
     ) -> Iterator[Event]:
         """Yield events as they are committed, until the client is closed; of all clients' jobs.
 
-        ``from_seq`` 0 is from now on, 1 from the beginning of the history. A lost connection
+        ``from_seq`` 0 is from now on, 1 from the first event; raises ``NucleusError``, with the
+        number of the first event kept, when it is older than that. A lost connection
         is taken up again where it broke.
         """
         return self._watch(

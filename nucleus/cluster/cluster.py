@@ -26,8 +26,10 @@ from nucleus.cluster.network import WorkerNetwork
 from nucleus.cluster.parts import Part, ProcessPart, ThreadPart
 from nucleus.cluster.ports import choose_ports
 from nucleus.core.errors import FailedPrecondition, InvalidArgument, NucleusError
+from nucleus.core.retention import Retention
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import loop
+from nucleus.services.common.options import retention_arguments
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.master import Master
 from nucleus.services.monitoring import Monitoring
@@ -49,10 +51,11 @@ class Cluster:
     """Monitoring, a master, workers and a dashboard, on free ports.
 
     Use it in a ``with``, or call :meth:`start` and :meth:`stop`. ``store`` is ``"memory"`` or
-    the path of an SQLite file. ``ports="standard"`` takes those of the README. In a notebook,
-    starting an unnamed cluster stops the unnamed one before it, so that a cell can be run
-    again; give clusters a ``name`` to have several. ``registry`` holds the job types, in place
-    of the default ones; only parts in threads can be given one.
+    the path of an SQLite file; ``retention`` is what it keeps of the past.
+    ``ports="standard"`` takes those of the README. In a notebook, starting an unnamed cluster
+    stops the unnamed one before it, so that a cell can be run again; give clusters a ``name``
+    to have several. ``registry`` holds the job types, in place of the default ones; only parts
+    in threads can be given one.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Cluster:
         *,
         mode: Mode = "threads",
         store: str | Path = "memory",
+        retention: Retention | None = None,
         ports: Literal["free", "standard"] = "free",
         slots: int = 1,
         executor: Literal["process", "thread"] = "process",
@@ -78,6 +82,7 @@ class Cluster:
         self.mode = mode
         self.name = name
         self._store = str(store)
+        self._retention = retention or Retention()
         self._standard_ports = ports == "standard"
         self._slots = slots
         self._executor = executor
@@ -252,11 +257,13 @@ class Cluster:
             service = Master(
                 port=self._ports.master,
                 store=self._store,
+                retention=self._retention,
                 monitoring=monitoring,
                 registry=self._registry,
             )
             return ThreadPart("master", service)
         options = ["--port", str(self._ports.master), "--store", self._store]
+        options += retention_arguments(self._retention)
         if monitoring:
             options += ["--monitoring", monitoring]
         return ProcessPart("master", "master", options, self._folder)

@@ -94,15 +94,16 @@ JOB_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Job))
 # Plain integers: SQLite's driver takes several times as long over a bool or an enum member.
 _PLAIN = {"status": "status._value_", "front": "front.real", "suspect": "suspect.real"}
 _row: Callable[[Job], tuple[Any, ...]] = attrgetter(*(_PLAIN.get(n, n) for n in JOB_FIELDS))
+_STATUSES = {status.value: status for status in Status}
 _asked = attrgetter("job_type", "priority", "max_attempts", "timeout", "retry_of")
 
 
 def job_from_row(row: tuple[Any, ...]) -> Job:
     """The job whose :meth:`Job.row` is ``row``; numbers stand in for status and booleans."""
     job = Job(*row)
-    job.status = Status(job.status)
-    job.front = bool(job.front)
-    job.suspect = bool(job.suspect)
+    job.status = _STATUSES[job.status]
+    job.front = job.front == 1
+    job.suspect = job.suspect == 1
     return job
 
 

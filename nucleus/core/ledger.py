@@ -14,6 +14,7 @@ The numbered promises are those of ``docs/architecture.md``.
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Protocol
 
 from nucleus.core.attempts import Attempts
@@ -60,6 +61,9 @@ from nucleus.core.worker import (
 TICK = 0.25  # seconds between two ticks of a master that keeps up
 
 
+_lease = attrgetter("lease")
+
+
 class Catalog(Protocol):
     """The job types that a master knows without having met a worker."""
 
@@ -103,7 +107,7 @@ class Ledger:
         for row in snapshot.workers:
             self.roster.add(_restored(row, self._latest))
         self._keys.load(snapshot.keys, self._latest)
-        for job in sorted(snapshot.jobs, key=lambda job: (job.lease, job.id)):
+        for job in sorted(snapshot.jobs, key=_lease):  # the queued ones stay oldest first
             self._adopt(job)
 
     def _adopt(self, job: Job) -> None:

@@ -118,7 +118,7 @@ class Snapshot:
     epoch: int
     next_seq: int = 1
     latest: float = 0.0
-    jobs: list[Job] = field(default_factory=list)  # live ones only
+    jobs: list[Job] = field(default_factory=list)  # live ones only, oldest first
     workers: list[WorkerRow] = field(default_factory=list)
     keys: Iterable[KeyRun] = ()
     totals: Totals = field(default_factory=Totals)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from nucleus.core.events import KINDS, Event
+from nucleus.core.events import KINDS, Event, JobSubmitted
 
 COLUMNS = (
     "seq",
@@ -51,9 +51,16 @@ _FROM_JOB = {  # fields that are read from the job's row
 }
 _TUPLES = ("job_types", "running")
 
+
+def _from_job(name: str) -> str:
+    """The column of the job, read for those kinds only that have it: it may be long."""
+    kinds = [kind for kind, names in _FROM_JOB.items() if name in names or name == "id"]
+    return f"CASE WHEN kind IN ({', '.join(map(repr, kinds))}) THEN jobs.{name} END"
+
+
 EVENTS_SQL = (
     f"SELECT {', '.join(f'history.{name}' for name in COLUMNS)},"
-    f" {', '.join(f'jobs.{name}' for name in JOB_COLUMNS)}"
+    f" {', '.join(map(_from_job, JOB_COLUMNS))}"
     " FROM history LEFT JOIN jobs USING (number) WHERE seq >= ? ORDER BY seq LIMIT ?"
 )
 
@@ -80,6 +87,8 @@ def _codec(kind: str) -> Codec:
     if not details:
         return Codec(_insert(places), plain)
     places["detail"] = "?"
+    if KINDS[kind] is JobSubmitted:
+        return Codec(_insert(places), lambda event: (*plain(event), _delay(event)))
     return Codec(_insert(places), lambda event: (*plain(event), _detail(event, details)))
 
 
@@ -87,11 +96,14 @@ def _insert(places: dict[str, str]) -> str:
     return f"INSERT INTO history ({', '.join(places)}) VALUES ({', '.join(places.values())})"
 
 
-def _detail(event: Event, names: list[str]) -> str | None:
+def _detail(event: Event, names: list[str]) -> str:
     values = {name: getattr(event, name) for name in names}
-    if values.get("not_before") == event.at:  # as for nearly every submit
-        del values["not_before"]
-    return json.dumps(values) if values else None
+    return json.dumps(values)
+
+
+def _delay(event: JobSubmitted) -> str | None:
+    """Nearly every job may run at once, which need not be said."""
+    return None if event.not_before == event.at else _detail(event, ["not_before"])
 
 
 CODECS = {cls: _codec(kind) for kind, cls in KINDS.items()}

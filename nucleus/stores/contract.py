@@ -16,7 +16,8 @@ class Store(Protocol):
 
     ``find`` and ``find_key`` make it the ledger's :class:`~nucleus.core.snapshot.Archive`.
     Reads see committed changes only, and may come from any thread. One batch at a time is
-    staged and then committed, by whichever thread.
+    staged and then committed, by whichever thread. What is kept of the past is for the
+    :class:`~nucleus.core.retention.Retention` to say that the store was opened with.
     """
 
     on_disk: bool  # whether calls may wait for a disk, and so belong on a thread
@@ -54,14 +55,29 @@ class Store(Protocol):
     def find_key(self, key: str) -> Job | None:
         """The job that was submitted under this user's idempotency key."""
 
-    def page(self, after: int, limit: int, statuses: frozenset[Status]) -> list[Job]:
-        """At most ``limit`` jobs with a number above ``after``, oldest first; no status is all."""
+    def page(
+        self, after: int, limit: int, statuses: frozenset[Status], *, newest_first: bool = False
+    ) -> tuple[list[Job], bool]:
+        """At most ``limit`` jobs that follow the number ``after``, and whether there are more.
+
+        They come oldest first, or newest first; ``after`` 0 begins at the beginning. No status
+        is all. A page of long texts is shorter than its limit.
+        """
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
-        """At most ``limit`` events from ``from_seq`` on, in order."""
+        """At most ``limit`` events from ``from_seq`` on, in order; none at the end.
+
+        Fewer when their texts are long. Whether any are missing before the first is known by
+        :meth:`first_seq` *after* this call.
+        """
 
     def first_seq(self) -> int:
         """The oldest sequence number from which the history is complete."""
+
+    def overdue(self, now: float) -> bool:
+        """Whether the retention lets something go: then each commit, also one without changes,
+        deletes a step of it.
+        """
 
     def close(self) -> None:
         """Let go of the store; what was committed stays."""

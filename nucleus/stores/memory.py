@@ -4,23 +4,29 @@ A :class:`MemoryDisk` is what would be the file. It outlives the store objects o
 simulated master can crash and another can take over.
 """
 
-from bisect import bisect_right
-from collections import deque
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import inf
+from operator import attrgetter
 from typing import Any
 
 from nucleus.core.errors import Fenced
 from nucleus.core.events import Event
-from nucleus.core.job import JOB_FIELDS, Job, job_from_row, make_job_id
+from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number, make_job_id
 from nucleus.core.lifecycle import TERMINAL, Status
+from nucleus.core.retention import ENDINGS, Past, Retention, weight
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
+from nucleus.stores.numbers import NumbersByStatus
+from nucleus.stores.pages import page_of, text_size
 
-KEPT_EVENTS = 200_000
-KEPT_ENDED_JOBS = 100_000
+KEPT_EVENTS = 200_000  # whatever the retention: a store must not fill the memory
+KEPT_JOBS = 100_000  # that have ended
 
 _NUMBER = JOB_FIELDS.index("number")
 _STATUS = JOB_FIELDS.index("status")
 _KEY = JOB_FIELDS.index("key")
+_seq = attrgetter("seq")
 
 
 @dataclass(slots=True)
@@ -34,12 +40,13 @@ class MemoryDisk:
     totals: Totals = field(default_factory=Totals)
     job_types: tuple[str, ...] = ()
     rows: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # job id -> Job.row()
-    numbers: list[int] = field(default_factory=list)  # of all jobs, ascending
-    ended: deque[str] = field(default_factory=deque)  # ids, in the order in which they ended
+    numbers: NumbersByStatus = field(default_factory=NumbersByStatus)  # of the jobs
+    ended: int = 0  # how many of the jobs have ended
     keys: dict[str, str] = field(default_factory=dict)  # user's key -> job id
     key_runs: dict[str, list[KeyRun]] = field(default_factory=dict)  # by client
     workers: dict[str, WorkerRow] = field(default_factory=dict)
-    events: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
+    events: list[Event] = field(default_factory=list)  # with ascending seq
+    first_seq: int = 1  # events before it were trimmed
 
 
 class MemoryStore:
@@ -47,8 +54,12 @@ class MemoryStore:
 
     on_disk = False
 
-    def __init__(self, disk: MemoryDisk) -> None:
+    def __init__(self, disk: MemoryDisk, retention: Retention | None = None) -> None:
         self._disk = disk
+        asked = retention or Retention()
+        self._retention = Retention(
+            asked.age, min(asked.jobs, KEPT_JOBS), min(asked.events, KEPT_EVENTS)
+        )
         self._epoch = 0
         self._staged: Changes | None = None
 
@@ -59,13 +70,13 @@ class MemoryStore:
             self.check_epoch()
         disk.epoch += 1
         self._epoch = disk.epoch
-        jobs = [job_from_row(row) for row in disk.rows.values()]
+        live = disk.numbers.walk(0, frozenset(Status) - TERMINAL, newest_first=False)
         return Snapshot(
             disk.ledger_id,
             disk.epoch,
             disk.next_seq,
             disk.latest,
-            jobs=[job for job in jobs if not job.ended],
+            jobs=[job_from_row(row) for row in self._rows(live)],
             workers=list(disk.workers.values()),
             keys=[run for runs in disk.key_runs.values() for run in runs],
             totals=disk.totals.copy(),
@@ -97,17 +108,28 @@ class MemoryStore:
         disk.events.extend(changes.events)
         disk.totals, disk.job_types = changes.totals, changes.job_types
         disk.next_seq, disk.latest = changes.next_seq, changes.latest
-        self._trim()
+        if self.overdue(changes.latest):
+            self._trim(changes)
 
     def _keep_job(self, row: tuple[Any, ...]) -> None:
         disk, job_id = self._disk, row[0]
-        if job_id not in disk.rows:
-            disk.numbers.append(row[_NUMBER])
+        before = disk.rows.get(job_id)
         disk.rows[job_id] = row
+        status = row[_STATUS]
+        if before is None or before[_STATUS] != status:
+            if before is not None:
+                disk.numbers.remove(before[_STATUS], row[_NUMBER])
+            disk.numbers.add(status, row[_NUMBER])
+            disk.ended += status in TERMINAL
         if row[_KEY]:
             disk.keys[row[_KEY]] = job_id
-        if row[_STATUS] in TERMINAL:
-            disk.ended.append(job_id)
+
+    def _drop_job(self, job_id: str) -> None:
+        disk = self._disk
+        row = disk.rows.pop(job_id)
+        disk.numbers.remove(row[_STATUS], row[_NUMBER])
+        disk.ended -= 1
+        disk.keys.pop(row[_KEY], None)
 
     def _forget_keys(self, client: str, up_to: int) -> None:
         runs = self._disk.key_runs.pop(client, [])
@@ -115,13 +137,22 @@ class MemoryStore:
         if kept:
             self._disk.key_runs[client] = kept
 
-    def _trim(self) -> None:
+    def _trim(self, changes: Changes) -> None:
         disk = self._disk
-        while len(disk.ended) > KEPT_ENDED_JOBS:
-            row = disk.rows.pop(disk.ended.popleft())
-            disk.keys.pop(row[_KEY], None)
-        if len(disk.numbers) > 2 * len(disk.rows) + 1000:
-            disk.numbers = sorted(row[_NUMBER] for row in disk.rows.values())
+        added = weight(len(changes.events), sum(map(text_size, changes.jobs)))
+        gone = self._retention.let_go(
+            map(_past, disk.events), changes.latest, disk.ended, disk.next_seq, added
+        )
+        del disk.events[: bisect_left(disk.events, gone.first_seq, key=_seq)]
+        disk.first_seq = gone.first_seq
+        for number in gone.ended:
+            self._drop_job(make_job_id(disk.ledger_id, number))
+
+    def overdue(self, now: float) -> bool:
+        """Whether more is kept than should be."""
+        disk = self._disk
+        oldest = disk.events[0].at if disk.events else inf
+        return self._retention.exceeded(oldest, now, disk.ended, disk.next_seq - disk.first_seq)
 
     def check_epoch(self) -> None:
         """Raise ``Fenced`` when another master took the disk over."""
@@ -138,26 +169,30 @@ class MemoryStore:
         job_id = self._disk.keys.get(key)
         return self.find(job_id) if job_id else None
 
-    def page(self, after: int, limit: int, statuses: frozenset[Status]) -> list[Job]:
-        """At most ``limit`` jobs with a number above ``after``, oldest first."""
-        numbers, jobs = self._disk.numbers, []
-        for place in range(bisect_right(numbers, after), len(numbers)):
-            job = self.find(make_job_id(self._disk.ledger_id, numbers[place]))
-            if job is not None and (not statuses or job.status in statuses):
-                jobs.append(job)
-            if len(jobs) == limit:
-                break
-        return jobs
+    def page(
+        self, after: int, limit: int, statuses: frozenset[Status], *, newest_first: bool = False
+    ) -> tuple[list[Job], bool]:
+        """A page of jobs, and whether there are more."""
+        numbers = self._disk.numbers.walk(after, statuses, newest_first=newest_first)
+        return page_of(self._rows(numbers), limit)
+
+    def _rows(self, numbers: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        rows, ledger_id = self._disk.rows, self._disk.ledger_id
+        return (rows[make_job_id(ledger_id, number)] for number in numbers)
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
-        """At most ``limit`` events from ``from_seq`` on."""
-        events = [event for event in list(self._disk.events) if event.seq >= from_seq]
-        return events[:limit]
+        """A page of events."""
+        start = bisect_left(self._disk.events, from_seq, key=_seq)
+        return self._disk.events[start : start + limit]
 
     def first_seq(self) -> int:
         """The oldest sequence number from which the history is complete."""
-        events = self._disk.events
-        return events[0].seq if len(events) == KEPT_EVENTS else 1
+        return self._disk.first_seq
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _past(event: Event) -> Past:
+    ended = job_number(event.job_id) if isinstance(event, ENDINGS) else 0
+    return event.seq, event.at, ended, 0  # dropping a reference to a text costs nothing

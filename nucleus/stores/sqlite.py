@@ -9,66 +9,77 @@ and the epoch in the ``ledger`` table, which each commit compares (a frozen mast
 wakes up has lost its epoch and is fenced).
 """
 
-import fcntl
 import json
-import os
-import secrets
 import sqlite3
 import threading
-from dataclasses import astuple
+from contextlib import closing
+from dataclasses import astuple, dataclass
 from itertools import groupby
+from math import inf
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TextIO
+from sys import intern
+from typing import Any
 
 from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
 from nucleus.core.events import Event
 from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number
 from nucleus.core.lifecycle import Status
+from nucleus.core.retention import ENDINGS, Retention, weight
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
-from nucleus.stores.codec import CODECS, COLUMNS, EVENTS_SQL, event_from_row
+from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
+from nucleus.stores.lock import check_file, check_folder, hold_lock
+from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
+from nucleus.stores.schema import prepare
 
-APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
-SCHEMA_VERSION = 1
+BUSY_TIMEOUT = 1.0  # seconds; transactions begin on the event loop, which may not stand still
 
-_MAGIC = b"SQLite format 3\0"
 _JOB_COLUMNS = ", ".join(JOB_FIELDS)
-_SCHEMA = f"""
-CREATE TABLE ledger (
-    ledger_id TEXT NOT NULL, epoch INTEGER NOT NULL, next_seq INTEGER NOT NULL,
-    latest REAL NOT NULL, totals TEXT NOT NULL, job_types TEXT NOT NULL
-);
-CREATE TABLE jobs (
-    {_JOB_COLUMNS.replace("number", "number INTEGER PRIMARY KEY")}
-);
-CREATE INDEX jobs_by_status ON jobs (status);
-CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key != '';
-CREATE TABLE workers (
-    name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, slots INTEGER NOT NULL,
-    job_types TEXT NOT NULL, joined_at REAL NOT NULL, status TEXT NOT NULL, retired TEXT NOT NULL,
-    session INTEGER NOT NULL
-);
-CREATE TABLE key_runs (
-    client TEXT, first_seq INTEGER, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (client, first_seq)
-) WITHOUT ROWID;
-CREATE TABLE history (
-    seq INTEGER PRIMARY KEY, {", ".join(COLUMNS[1:])}
-);
-"""
 _ADD_JOB = f"INSERT INTO jobs VALUES ({', '.join('?' * len(JOB_FIELDS))})"
 # What a client asked for never changes, so it is not written again.
-_CHANGING = JOB_FIELDS[JOB_FIELDS.index("not_before") :]
-_CHANGE_JOB = "UPDATE jobs SET {} WHERE number = ?{}".format(
-    ", ".join(f"{name} = ?{JOB_FIELDS.index(name) + 1}" for name in _CHANGING),
-    JOB_FIELDS.index("number") + 1,
+_ASKED = JOB_FIELDS.index("not_before")
+_CHANGE_JOB = (
+    f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in JOB_FIELDS[_ASKED:])} WHERE number = ?"
 )
 _NUMBER = JOB_FIELDS.index("number")
+_DROP_JOB = "DELETE FROM jobs WHERE number = ?"
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
 _FORGET_KEYS = "DELETE FROM key_runs WHERE client = ? AND first_seq + count - 1 <= ?"
 _PUT_LEDGER = (
-    "UPDATE ledger SET next_seq = ?, latest = ?, totals = ?, job_types = ? WHERE epoch = ?"
+    "UPDATE ledger SET next_seq = ?, latest = ?, totals = ?, job_types = ?, first_seq = ?,"
+    " trimmed_jobs = ? WHERE epoch = ?"
 )
+_OLDEST = (  # what ``Past`` says of the oldest events
+    "SELECT seq, at, coalesce(jobs.number, 0), coalesce(length(detail), 0) +"
+    " CASE WHEN jobs.number IS NULL THEN 0"
+    " ELSE length(payload) + length(result) + length(error) + length(output) END"
+    " FROM history LEFT JOIN jobs ON jobs.number = history.number AND kind IN ({})"
+    " ORDER BY seq"
+).format(", ".join(f"'{kind.__name__}'" for kind in ENDINGS))
+MAX_NUMBER = 2**63 - 1  # of an SQLite row
+# Most live jobs were never dispatched; what their rows have beyond these columns is what a
+# new ``Job`` has, and half of the time that loading takes would go into reading it.
+_NEW = JOB_FIELDS[: JOB_FIELDS.index("status")]
+_NEVER_DISPATCHED = (
+    f"SELECT {', '.join(_NEW)} FROM jobs WHERE status = {Status.QUEUED:d} AND started_at IS NULL"
+    " ORDER BY number"
+)
+_DISPATCHED = (
+    f"SELECT {_JOB_COLUMNS} FROM jobs WHERE status IN ({Status.QUEUED:d}, {Status.RUNNING:d})"
+    " AND started_at IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """What the tables hold."""
+
+    next_seq: int  # jobs from this number on are not there yet
+    first_seq: int  # events before this one are there no longer
+    oldest: float  # Unix seconds of the first event, inf without one
+    ended: int  # jobs that have ended, and are there
+    trimmed: int  # such jobs that are there no longer
 
 
 class SqliteStore:
@@ -81,21 +92,25 @@ class SqliteStore:
 
     on_disk = True
 
-    def __init__(self, path: Path | str, *, take_over: bool = False) -> None:
+    def __init__(
+        self, path: Path | str, *, take_over: bool = False, retention: Retention | None = None
+    ) -> None:
         self.path = Path(path)
-        _check_folder(self.path)
-        _check_file(self.path)
-        self._lock_file = _lock(self.path, take_over)
+        self._retention = retention or Retention()
+        check_folder(self.path)
+        check_file(self.path)
+        self._lock_file = hold_lock(self.path, take_over)
         self._epoch = 0  # before the first load
-        self._staged = 0
-        self._next_seq = 0  # jobs from this number on are not in the file yet
         try:
             self._writer = _connect(self.path)
-            _prepare(self._writer, self.path)
+            prepare(self._writer, self.path)
             self._finder, self._pager = _connect(self.path), _connect(self.path)
         except sqlite3.Error as error:
             self._lock_file.close()
             raise StoreRefused(f"store: {self.path} cannot be used: {error}") from None
+        except StoreRefused:
+            self._lock_file.close()
+            raise
         self._finding, self._paging = threading.Lock(), threading.Lock()
 
     # ---- writing ----------------------------------------------------------------------
@@ -128,32 +143,39 @@ class SqliteStore:
 
     def _snapshot(self) -> Snapshot:
         row = self._writer.execute("SELECT * FROM ledger").fetchone()
-        ledger_id, _, next_seq, latest, totals, job_types = row
-        self._next_seq = next_seq
+        ledger_id, _, next_seq, latest, counts, job_types, first_seq, trimmed = row
+        totals = Totals(**json.loads(counts))
+        ended = sum(totals.finished.values()) - trimmed
+        self._extent = _Extent(next_seq, first_seq, self._oldest(), ended, trimmed)
         return Snapshot(
             ledger_id,
             self._epoch,
             next_seq,
             latest,
-            jobs=self._jobs("WHERE status IN (1, 2) ORDER BY number"),
+            jobs=self._live_jobs(),
             workers=self._workers(),
             keys=self._keys(),
-            totals=Totals(**json.loads(totals)),
+            totals=totals,
             job_types=tuple(json.loads(job_types)),
         )
+
+    def _oldest(self) -> float:
+        row = self._writer.execute("SELECT at FROM history ORDER BY seq LIMIT 1").fetchone()
+        return row[0] if row else inf
 
     def stage(self, changes: Changes) -> None:
         """Write ``changes`` into a transaction; nothing of it waits for the disk."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             self._write(changes)
+            self._staged = self._trim(changes)
+            self._put_ledger(changes, self._staged)
         except sqlite3.Error as error:
             self._roll_back()
             raise CommitFailed(f"{self.path}: {error}", definite=True) from error
         except Fenced:
             self._roll_back()
             raise
-        self._staged = changes.next_seq
 
     def commit(self) -> None:
         """Make what was staged durable."""
@@ -162,16 +184,18 @@ class SqliteStore:
         except sqlite3.Error as error:
             self._roll_back()
             raise CommitFailed(f"{self.path}: {error}", definite=False) from error
-        self._next_seq = self._staged
+        self._extent = self._staged
 
     def _write(self, changes: Changes) -> None:
         write = self._writer
         new: list[tuple[Any, ...]] = []
         known: list[tuple[Any, ...]] = []
         for row in changes.jobs:
-            (new if row[_NUMBER] >= self._next_seq else known).append(row)
+            (new if row[_NUMBER] >= self._extent.next_seq else known).append(row)
         write.executemany(_ADD_JOB, new)
-        write.executemany(_CHANGE_JOB, known)
+        changed = [(*row[_ASKED:], row[_NUMBER]) for row in known]
+        if changed and write.executemany(_CHANGE_JOB, changed).rowcount != len(changed):
+            raise sqlite3.IntegrityError("a job that changed is not in the file")
         # In runs of one kind, and in order: rows are appended, never inserted.
         for kind, events in groupby(changes.events, type):
             codec = CODECS[kind]
@@ -182,6 +206,38 @@ class SqliteStore:
         )
         write.executemany(_PUT_KEYS, (astuple(run) for run in changes.key_runs))
         write.executemany(_FORGET_KEYS, changes.forgotten_keys)
+
+    def _trim(self, changes: Changes) -> _Extent:
+        """Delete a step of what is no longer kept; return what the tables hold then."""
+        kept = self._grown(changes)
+        if not self._exceeds(kept, changes.latest):
+            return kept
+        added = weight(len(changes.events), sum(map(text_size, changes.jobs)))
+        with closing(self._writer.execute(_OLDEST)) as rows:
+            gone = self._retention.let_go(  # reads as far as it needs to
+                rows, changes.latest, kept.ended, changes.next_seq, added
+            )
+        self._writer.execute("DELETE FROM history WHERE seq < ?", (gone.first_seq,))
+        self._writer.executemany(_DROP_JOB, ((number,) for number in gone.ended))
+        ended, trimmed = kept.ended - len(gone.ended), kept.trimmed + len(gone.ended)
+        return _Extent(kept.next_seq, gone.first_seq, gone.oldest, ended, trimmed)
+
+    def _grown(self, changes: Changes) -> _Extent:
+        before = self._extent
+        first = changes.events[0].at if changes.events else inf
+        ended = sum(changes.totals.finished.values()) - before.trimmed
+        oldest = min(before.oldest, first)
+        return _Extent(changes.next_seq, before.first_seq, oldest, ended, before.trimmed)
+
+    def overdue(self, now: float) -> bool:
+        """Whether more is kept than should be."""
+        return self._exceeds(self._extent, now)
+
+    def _exceeds(self, kept: _Extent, now: float) -> bool:
+        events = kept.next_seq - kept.first_seq
+        return self._retention.exceeded(kept.oldest, now, kept.ended, events)
+
+    def _put_ledger(self, changes: Changes, kept: _Extent) -> None:
         totals = changes.totals
         counts = {
             "submitted": totals.submitted,
@@ -194,9 +250,11 @@ class SqliteStore:
             changes.latest,
             json.dumps(counts),
             json.dumps(changes.job_types),
+            kept.first_seq,
+            kept.trimmed,
             self._epoch,
         )
-        if write.execute(_PUT_LEDGER, ledger).rowcount != 1:
+        if self._writer.execute(_PUT_LEDGER, ledger).rowcount != 1:
             raise Fenced(f"another master has taken {self.path} over; epoch {self._epoch} is over")
 
     def _roll_back(self) -> None:
@@ -230,31 +288,39 @@ class SqliteStore:
         row = self._finder.execute(sql, values).fetchone()
         return job_from_row(row) if row else None
 
-    def page(self, after: int, limit: int, statuses: frozenset[Status]) -> list[Job]:
-        """At most ``limit`` jobs with a number above ``after``, oldest first."""
-        pages = [self._page(after, limit, status) for status in statuses or (None,)]
-        jobs = sorted((job for page in pages for job in page), key=lambda job: job.id)
-        return jobs[:limit]
-
-    def _page(self, after: int, limit: int, status: Status | None) -> list[Job]:
-        where = "number > ?" if status is None else f"status = {int(status)} AND number > ?"
-        sql = f"SELECT {_JOB_COLUMNS} FROM jobs WHERE {where} ORDER BY number LIMIT ?"
-        with self._paging:
-            return [job_from_row(row) for row in self._pager.execute(sql, (after, limit))]
+    def page(
+        self, after: int, limit: int, statuses: frozenset[Status], *, newest_first: bool = False
+    ) -> tuple[list[Job], bool]:
+        """A page of jobs, and whether there are more."""
+        after = after or (MAX_NUMBER if newest_first else 0)
+        values = after, limit + 1  # one more tells whether there are more
+        sql = _listing(statuses, newest_first)
+        with self._paging, closing(self._pager.execute(sql, values)) as rows:
+            return page_of(rows, limit)
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
-        """At most ``limit`` events from ``from_seq`` on."""
-        with self._paging:
-            rows = self._pager.execute(EVENTS_SQL, (from_seq, limit)).fetchall()
-        return [event_from_row(row) for row in rows]
+        """A page of events."""
+        events: list[Event] = []
+        room = MAX_CHARACTERS
+        with self._paging, closing(self._pager.execute(EVENTS_SQL, (from_seq, limit))) as rows:
+            for row in rows:
+                events.append(event_from_row(row))
+                room -= sum(len(value) for value in row if isinstance(value, str))
+                if room <= 0:
+                    break
+        return events
 
     def first_seq(self) -> int:
         """The oldest sequence number from which the history is complete."""
-        return 1
+        with self._paging:
+            seq: int = self._pager.execute("SELECT first_seq FROM ledger").fetchone()[0]
+        return seq
 
-    def _jobs(self, rest: str) -> list[Job]:
-        sql = f"SELECT {_JOB_COLUMNS} FROM jobs {rest}"
-        return [job_from_row(row) for row in self._writer.execute(sql)]
+    def _live_jobs(self) -> list[Job]:
+        jobs = [_new_job(row) for row in self._writer.execute(_NEVER_DISPATCHED)]
+        jobs += [job_from_row(row) for row in self._writer.execute(_DISPATCHED)]
+        jobs.sort(key=attrgetter("number"))
+        return jobs
 
     def _workers(self) -> list[WorkerRow]:
         return [_worker_row(*row) for row in self._writer.execute("SELECT * FROM workers")]
@@ -267,6 +333,15 @@ class SqliteStore:
         for connection in (self._finder, self._pager, self._writer):
             connection.close()
         self._lock_file.close()
+
+
+def _new_job(row: tuple[Any, ...]) -> Job:
+    job = Job(*row)
+    # What jobs have in common is kept once for all of them.
+    job.job_type, job.client = intern(job.job_type), intern(job.client)
+    if job.not_before == job.submitted_at:
+        job.not_before = job.submitted_at
+    return job
 
 
 def _worker_values(row: WorkerRow) -> tuple[Any, ...]:
@@ -289,96 +364,22 @@ def _worker_row(
     return WorkerRow(name, inc, slots, job_types, at, status, incarnations, session)
 
 
+def _listing(statuses: frozenset[Status], newest_first: bool) -> str:
+    """SQL for jobs after a number, in order: a walk along an index for each status, merged."""
+    step, direction = ("<", "DESC") if newest_first else (">", "ASC")
+    conditions = [f"status = {status:d} AND" for status in statuses] or [""]
+    walks = (
+        f"SELECT {_JOB_COLUMNS} FROM jobs WHERE {condition} number {step} ?1"
+        for condition in conditions
+    )
+    return f"{' UNION ALL '.join(walks)} ORDER BY number {direction} LIMIT ?2"
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT
+    )
     connection.execute("PRAGMA synchronous = FULL")
+    # What is deleted here is no secret; wiping it, as some builds do, would write it once more.
+    connection.execute("PRAGMA secure_delete = OFF")
     return connection
-
-
-def _check_folder(path: Path) -> None:
-    """SQLite makes files beside the store, so the folder must be there and writable."""
-    if not path.parent.is_dir():
-        raise StoreRefused(f"store: the folder {path.parent} does not exist; make it first")
-    if _read_only(path.parent):
-        message = f"store: the folder of {path} is read-only; a master makes files beside it"
-        raise StoreRefused(message)
-
-
-def _read_only(path: Path) -> bool:
-    # Root may write whatever the mode says, but whoever set it did not mean us to.
-    return path.stat().st_mode & 0o222 == 0 or not os.access(path, os.W_OK)
-
-
-def _check_file(path: Path) -> None:
-    """Look at an existing file without changing it, or anything beside it."""
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise StoreRefused(f"store: {path} is not a file")
-    if _read_only(path):
-        raise StoreRefused(f"store: {path} is read-only; a master must be able to write to it")
-    if path.stat().st_size == 0:
-        return
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise StoreRefused(f"store: {path} is not a database")
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        connection.close()
-    except (OSError, sqlite3.Error) as error:
-        raise StoreRefused(f"store: {path} is not a database ({error})") from None
-    if application != APPLICATION_ID:
-        raise StoreRefused(f"store: {path} is a database of another program")
-    if version > SCHEMA_VERSION:
-        message = f"store: {path} has schema {version}, this Nucleus knows up to {SCHEMA_VERSION}"
-        raise StoreRefused(f"{message}; use a newer Nucleus")
-
-
-def _lock(path: Path, take_over: bool) -> TextIO:
-    """Hold ``FILE.lock`` for as long as this process lives; its content is the process id."""
-    lock_path = path.with_name(path.name + ".lock")
-    try:
-        handle = open(lock_path, "a+")  # noqa: SIM115 - held open for the life of the store
-        holder = _hold(handle)
-        if holder and take_over:
-            handle.close()
-            lock_path.unlink(missing_ok=True)  # its holder keeps a file that has no name
-            return _lock(path, take_over=False)
-    except OSError as error:
-        raise StoreRefused(f"store: {path} cannot be locked: {error}") from None
-    if holder:
-        handle.close()
-        message = f"store: {path} is in use by the master with process id {holder}"
-        raise StoreRefused(f"{message}; stop it, or start with --take-over")
-    return handle
-
-
-def _hold(handle: TextIO) -> str:
-    """Lock the file and write who holds it; return the holder if that is somebody else."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.seek(0)
-        return handle.read().strip() or "unknown"
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return ""
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file; the header is complete before WAL begins."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-        with connection:
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            first = (secrets.token_hex(3), 0, 1, 0.0, "{}", "[]")
-            connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", first)
-    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode != "wal":
-        raise sqlite3.OperationalError(f"the file system of {path} does not support WAL")

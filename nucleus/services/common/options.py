@@ -2,22 +2,30 @@
 
 - ``option``: a click option that shows its default and its environment twin in ``--help``.
 - ``part_options``: the options that every part has.
-- ``host_port``, ``url``, ``PORT``: kinds of values; a wrong one is told what is allowed.
+- ``retention_options``: the options of whatever keeps jobs, and ``retention_arguments`` for
+  whoever starts it as a child process.
+- ``host_port``, ``url``, ``duration``, ``PORT``: kinds of values; a wrong one is told what is
+  allowed.
 - ``settings``: where a command finds its ``NUCLEUS_…`` variables, also when it is not run as a
   part of ``nucleus``.
 """
 
+import re
 from collections.abc import Callable
+from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+
+from nucleus.core.retention import Retention
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MASTER = "127.0.0.1:50051"  # where everybody looks for the master
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PORT = click.IntRange(0, 65535)
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # seconds
 
 
 def option(*names: str, **attributes: Any) -> Callable[[F], F]:
@@ -67,6 +75,42 @@ def url(value: str) -> str:
         example = "http://127.0.0.1:8000"
         raise click.BadParameter(f"{value!r} is not allowed; write a URL such as {example}")
     return value
+
+
+def duration(value: str) -> float:
+    """Return the seconds in ``value``, such as 12h, and ``inf`` for ``forever``."""
+    number, unit = value[:-1], value[-1:]
+    if value == "forever":
+        return inf
+    if unit not in _UNITS or not re.fullmatch("[0-9]{1,9}", number):
+        allowed = f"a number and one of {', '.join(_UNITS)}, such as 7d, or forever"
+        raise click.BadParameter(f"{value!r} is not allowed; write {allowed}")
+    return float(number) * _UNITS[unit]
+
+
+def retention_options(command: F) -> F:
+    """Add ``--retain`` and ``--retain-jobs``: what is kept of the past."""
+    age = option(
+        "--retain",
+        type=duration,
+        metavar="AGE",
+        default="7d",
+        help="How long events and finished jobs are kept: 7d, 12h, 30m, or forever.",
+    )
+    jobs = option(
+        "--retain-jobs",
+        type=click.IntRange(min=0),
+        metavar="N",
+        default=10_000_000,
+        help="How many finished jobs are kept at most; 'memory' keeps 100,000 at most.",
+    )
+    return age(jobs(command))
+
+
+def retention_arguments(retention: Retention) -> list[str]:
+    """Return ``retention`` as the command line that asks for it, to the second."""
+    age = "forever" if retention.age == inf else f"{retention.age:.0f}s"
+    return ["--retain", age, "--retain-jobs", str(retention.jobs)]
 
 
 host_option = option(

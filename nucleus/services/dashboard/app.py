@@ -54,9 +54,10 @@ def _add_jobs(app: Flask, gateway: Gateway) -> None:
     @app.get("/get_all_jobs")
     def get_all_jobs() -> Response:
         status, limit, token = query.read_status(), query.read_limit(), query.read_page_token()
+        newest_first = query.read_newest_first()
         if limit is None:
-            return _json(_stream(gateway.pages(status, token)))
-        jobs, next_token = gateway.page(status, limit, token)
+            return _json(_stream(gateway.pages(status, token, newest_first=newest_first)))
+        jobs, next_token = gateway.page(status, limit, token, newest_first=newest_first)
         shown = {job.id: models.show(models.Job, job) for job in jobs}
         return _answer(models.Page(jobs=shown, next_page_token=next_token or None))
 

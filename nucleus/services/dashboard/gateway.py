@@ -11,14 +11,12 @@
 
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from nucleus.client import Client, JobHandle, JobView, Stats
 from nucleus.core.errors import InvalidArgument, NotFound, NucleusError, Unavailable
-from nucleus.core.job import make_job_id
 from nucleus.jobs import Registry
 
 PATIENCE = 3.0
@@ -32,9 +30,6 @@ WAITING_LIMIT = 8
 
 PAGE = 500
 """Jobs that a listing without a limit reads at a time, and so has in memory."""
-
-MAX_NUMBER = 10**10
-"""Above the number of every job: ``make_job_id`` writes ten digits."""
 
 
 class Turnstile:
@@ -130,42 +125,31 @@ class Gateway:
         with self._turnstile.turn():
             return self._client.retry(job_id).id
 
-    def page(self, status: str, limit: int, page_token: str) -> tuple[list[JobView], str]:
-        """One page of jobs, oldest first, and the token of the next one, "" on the last.
+    def page(
+        self, status: str, limit: int, page_token: str = "", *, newest_first: bool = False
+    ) -> tuple[list[JobView], str]:
+        """One page of jobs, and the token of the next one, "" on the last.
 
         Raises ``NotFound`` for the token of another ledger.
         """
         try:
             with self._turnstile.turn():
-                return self._client.page(status or (), limit, page_token)
+                return self._client.page(status or (), limit, page_token, newest_first=newest_first)
         except InvalidArgument as error:  # the other arguments were checked before they got here
             raise NotFound(str(error)) from None
 
-    def pages(self, status: str, page_token: str) -> Iterator[list[JobView]]:
+    def pages(self, status: str, page_token: str, *, newest_first: bool) -> Iterator[list[JobView]]:
         """Every job from there on, page by page; the first page is read before this returns."""
-        first, token = self.page(status, PAGE, page_token)
-        return self._pages(first, status, token)
+        first, token = self.page(status, PAGE, page_token, newest_first=newest_first)
+        return self._pages(first, status, token, newest_first)
 
-    def _pages(self, page: list[JobView], status: str, token: str) -> Iterator[list[JobView]]:
+    def _pages(
+        self, page: list[JobView], status: str, token: str, newest_first: bool
+    ) -> Iterator[list[JobView]]:
         yield page
         while token:
-            page, token = self.page(status, PAGE, token)
+            page, token = self.page(status, PAGE, token, newest_first=newest_first)
             yield page
-
-    def newest(self, ledger_id: str, count: int) -> list[JobView]:
-        """At most ``count`` jobs, the newest first.
-
-        Pages run from old to new. A page token ends in the number of the job that it follows,
-        so the last page is found by bisection, in 34 small questions, however many jobs
-        there are.
-        """
-
-        def page_after(number: int) -> tuple[list[JobView], str]:
-            # One more than is shown: a page that is full has a token, also the last one.
-            return self.page("", count + 1, make_job_id(ledger_id, number))
-
-        last = bisect_left(range(1, MAX_NUMBER), True, key=lambda n: not page_after(n)[1])
-        return page_after(last + 1)[0][::-1]
 
     # ---- the cluster ------------------------------------------------------------------
 

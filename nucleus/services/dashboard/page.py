@@ -75,7 +75,7 @@ def respond(gateway: Gateway) -> Response:
     """Answer the page; under 503, with the reason, when the master does not answer."""
     try:
         stats = gateway.stats()
-        jobs = gateway.newest(stats.ledger_id, SHOWN)
+        jobs, _ = gateway.page("", SHOWN, newest_first=True)
     except Unavailable as error:
         return _html(503, master=gateway.master, problem=str(error))
     return _html(200, master=gateway.master, stats=stats, jobs=jobs)

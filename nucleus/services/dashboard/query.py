@@ -17,6 +17,7 @@ MAX_LIMIT = 5_000
 """Jobs on one page; the master's own limit."""
 
 STATUSES = tuple(Status.__members__)
+ORDERS = ("oldest", "newest")
 
 PAGE_TOKEN = "^[0-9A-Za-z]{1,64}-[0-9]{10}$"
 """What page tokens look like; to whoever uses them, they mean nothing."""
@@ -32,8 +33,12 @@ PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
             "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
         },
         "page_token": {
-            "description": "The next_page_token of the page before.",
+            "description": "The next_page_token of the page before, in the same order.",
             "schema": {"type": "string", "pattern": PAGE_TOKEN},
+        },
+        "order": {
+            "description": "Which jobs come first; oldest, unless newest is asked for.",
+            "schema": {"type": "string", "enum": list(ORDERS)},
         },
     },
 }
@@ -59,6 +64,14 @@ def read_status() -> str:
     if text is not None and text not in STATUSES:
         raise _refusal("status", text, f"one of {', '.join(STATUSES)}")
     return text or ""
+
+
+def read_newest_first() -> bool:
+    """Whether the newest jobs come first."""
+    text = request.args.get("order")
+    if text is not None and text not in ORDERS:
+        raise _refusal("order", text, f"one of {', '.join(ORDERS)}")
+    return text == "newest"
 
 
 def read_limit() -> int | None:

@@ -22,6 +22,7 @@ from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
 from nucleus.rpc.backoff import Backoff
+from nucleus.services.common.memory import keep_out, no_collection
 from nucleus.services.common.threads import DaemonThreads
 from nucleus.services.master.metrics import OBSERVED, MasterMetrics
 from nucleus.services.master.streams import Streams
@@ -139,9 +140,11 @@ class Engine:
     # ---- committing -------------------------------------------------------------------
 
     async def _load(self) -> None:
-        snapshot = await self._off_loop(self._disk, self.store.load)
-        now = self._clock.now()
-        ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now)
+        with no_collection():
+            snapshot = await self._off_loop(self._disk, self.store.load)
+            now = self._clock.now()
+            ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now)
+        keep_out(len(snapshot.jobs))
         self.outbox: Outbox[Effect] = Outbox(ledger)
         self._published = ledger.next_seq
         self.watchers.restart(self._published)

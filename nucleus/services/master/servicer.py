@@ -11,7 +11,7 @@ import grpc
 
 from nucleus.core.errors import CommitFailed
 from nucleus.core.events import KINDS, Event
-from nucleus.core.job import job_number, make_job_id
+from nucleus.core.job import Job, job_number, make_job_id
 from nucleus.core.keys import Accepted
 from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
@@ -19,7 +19,7 @@ from nucleus.core.refusals import Reason, Refusal, invalid
 from nucleus.core.worker import Reports
 from nucleus.rpc import convert
 from nucleus.rpc import job_queue_pb2 as pb
-from nucleus.rpc.chunks import chunks
+from nucleus.rpc.chunks import MAX_SIZE, chunks
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceServicer
 from nucleus.rpc.status import CODES, REASON_KEY
 from nucleus.services.master.catalog import RegistryCatalog
@@ -218,9 +218,9 @@ class JobQueueService(JobQueueServiceServicer):
         """Jobs by id; what does not fit into one message is left out, to be asked for again."""
         await _limit("job_ids", len(request.job_ids), context)
         ids = list(request.job_ids)
-        found = await self._read(context, lambda store: [store.find(job_id) for job_id in ids])
-        jobs = _that_fits([convert.job_to_message(job) for job in found if job is not None])
-        unknown = [job_id for job_id, job in zip(ids, found, strict=True) if job is None]
+        found = await self._read(context, lambda store: _find(store, ids))
+        jobs = _that_fits([convert.job_to_message(job) for job in found.values() if job])
+        unknown = [job_id for job_id, job in found.items() if job is None]
         return pb.LookupJobsReply(jobs=jobs, unknown=unknown, ledger_id=self._ledger_id)
 
     async def GetClusterState(
@@ -301,6 +301,19 @@ async def _limit(field: str, count: int, context: Context) -> None:
     if count > MAX_ITEMS:
         message = f"{field}: {count} in one call are not allowed; at most {MAX_ITEMS}"
         await _refuse(Refusal(Reason.INVALID, message), context)
+
+
+def _find(store: Store, job_ids: list[str]) -> dict[str, Job | None]:
+    """Jobs by id, from the first one on, until they are more than a message has room for."""
+    found: dict[str, Job | None] = {}
+    room = MAX_SIZE
+    for job_id in job_ids:
+        if room < 0:
+            break
+        job = found[job_id] = store.find(job_id)
+        if job is not None:
+            room -= len(job.payload) + len(job.result) + len(job.error) + len(job.output)
+    return found
 
 
 def _that_fits(jobs: list[pb.Job]) -> list[pb.Job]:

@@ -1,0 +1,158 @@
+"""The tables of a store file, and how those of an older version become them.
+
+``docs/architecture.md`` documents them: they are there to be read with plain SQL.
+"""
+
+import secrets
+import sqlite3
+from pathlib import Path
+
+from nucleus.core.errors import StoreRefused
+
+APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
+SCHEMA_VERSION = 2
+
+_TABLES = """
+CREATE TABLE ledger (
+    ledger_id TEXT NOT NULL, epoch INTEGER NOT NULL, next_seq INTEGER NOT NULL,
+    latest REAL NOT NULL, totals TEXT NOT NULL, job_types TEXT NOT NULL,
+    first_seq INTEGER NOT NULL, trimmed_jobs INTEGER NOT NULL
+);
+CREATE TABLE jobs (
+    id, number INTEGER PRIMARY KEY, job_type, payload, priority, max_attempts, timeout, key,
+    client, client_seq, retry_of, submitted_at, not_before, status, attempts, front, suspect,
+    lease, reported, worker, incarnation, started_at, finished_at, result, error, output
+);
+CREATE INDEX jobs_by_status ON jobs (status);
+CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key != '';
+CREATE TABLE workers (
+    name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, slots INTEGER NOT NULL,
+    job_types TEXT NOT NULL, joined_at REAL NOT NULL, status TEXT NOT NULL, retired TEXT NOT NULL,
+    session INTEGER NOT NULL
+);
+CREATE TABLE key_runs (
+    client TEXT, first_seq INTEGER, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (client, first_seq)
+) WITHOUT ROWID;
+CREATE TABLE history (
+    seq INTEGER PRIMARY KEY, at, kind, number, worker, lease, attempts, run_seconds, incarnation,
+    reason, detail
+);
+"""
+
+# A history of short rows: what the row of the job says is not said again, and what only some
+# kinds have became ``detail``. The ledger remembers what was trimmed. A migration spells out
+# the tables that it makes, since those above go on changing. SQLite writes 15 digits of a
+# number into JSON unless it is told otherwise.
+_TO_2 = """
+ALTER TABLE ledger RENAME TO ledger_1;
+CREATE TABLE ledger (
+    ledger_id TEXT NOT NULL, epoch INTEGER NOT NULL, next_seq INTEGER NOT NULL,
+    latest REAL NOT NULL, totals TEXT NOT NULL, job_types TEXT NOT NULL,
+    first_seq INTEGER NOT NULL, trimmed_jobs INTEGER NOT NULL
+);
+INSERT INTO ledger SELECT ledger_id, epoch, next_seq, latest, totals, job_types, 1, 0
+    FROM ledger_1;
+DROP TABLE ledger_1;
+
+DROP INDEX jobs_by_status;
+DROP INDEX jobs_by_key;
+ALTER TABLE jobs RENAME TO jobs_1;
+CREATE TABLE jobs (
+    id, number INTEGER PRIMARY KEY, job_type, payload, priority, max_attempts, timeout, key,
+    client, client_seq, retry_of, submitted_at, not_before, status, attempts, front, suspect,
+    lease, reported, worker, incarnation, started_at, finished_at, result, error, output
+);
+INSERT INTO jobs SELECT
+    id, number, job_type, payload, priority, max_attempts, timeout, key,
+    client, client_seq, retry_of, submitted_at, not_before, status, attempts, front, suspect,
+    lease, reported, worker, incarnation, started_at, finished_at, result, error, output
+    FROM jobs_1 ORDER BY number;
+DROP TABLE jobs_1;
+CREATE INDEX jobs_by_status ON jobs (status);
+CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key != '';
+
+ALTER TABLE history RENAME TO history_1;
+CREATE TABLE history (
+    seq INTEGER PRIMARY KEY, at, kind, number, worker, lease, attempts, run_seconds, incarnation,
+    reason, detail
+);
+INSERT INTO history SELECT
+    seq, at, kind,
+    CASE WHEN kind != 'ResultRejected' THEN CAST(substr(job_id, -10) AS INTEGER) END,
+    worker, lease,
+    CASE WHEN kind != 'JobSubmitted' THEN attempts END,
+    run_seconds, incarnation, reason,
+    CASE kind
+        WHEN 'JobSubmitted' THEN
+            CASE WHEN not_before != at THEN
+                json_object('not_before', json(printf('%!.17g', not_before)))
+            END
+        WHEN 'JobFailed' THEN json_object('error', error, 'output', output)
+        WHEN 'JobRequeued' THEN json_object(
+            'error', error, 'output', output,
+            'not_before', json(printf('%!.17g', not_before)),
+            'front', json(CASE front WHEN 1 THEN 'true' ELSE 'false' END),
+            'suspect', json(CASE suspect WHEN 1 THEN 'true' ELSE 'false' END)
+        )
+        WHEN 'WorkerJoined' THEN json_object(
+            'session', session, 'slots', slots, 'job_types', json(job_types)
+        )
+        WHEN 'ResultRejected' THEN json_object('job_id', job_id)
+        WHEN 'MasterStarted' THEN json_object('epoch', epoch)
+    END
+    FROM history_1 ORDER BY seq;
+DROP TABLE history_1;
+"""
+
+MIGRATIONS = {1: _TO_2}
+"""By version: the statements that make the tables of the next one."""
+
+
+def check_version(version: int, path: Path) -> None:
+    """Refuse a file whose tables are of a version that is not known here."""
+    if version > SCHEMA_VERSION:
+        message = f"store: {path} has schema {version}, this Nucleus knows up to {SCHEMA_VERSION}"
+        raise StoreRefused(f"{message}; use a newer Nucleus")
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new file, or bring those of an old one up to date.
+
+    Either happens in one transaction, so a failure leaves the file as it was. The header is
+    complete before WAL begins. Raises ``sqlite3.Error`` and ``StoreRefused``.
+    """
+    check_version(_version(connection), path)  # the latest one, which may still be in the WAL
+    if _version(connection) < SCHEMA_VERSION:
+        with connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            if _version(connection) == 0:
+                _create(connection)
+            for version in range(_version(connection), SCHEMA_VERSION):
+                _run(connection, MIGRATIONS[version])
+                _set_version(connection, version + 1)
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise sqlite3.OperationalError(f"the file system of {path} does not support WAL")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _run(connection, _TABLES)
+    first = (secrets.token_hex(3), 0, 1, 0.0, "{}", "[]", 1, 0)
+    connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first)
+    _set_version(connection, SCHEMA_VERSION)
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):  # ``executescript`` would end the transaction
+        connection.execute(statement)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _set_version(connection: sqlite3.Connection, version: int) -> None:
+    connection.execute(f"PRAGMA user_version = {version}")
