@@ -49,6 +49,8 @@ class Store(Protocol):
         the store cannot be read.
         """
 
+    # Whatever follows reads, and raises ``CommitFailed`` when the store cannot be read.
+
     def find(self, job_id: str) -> Job | None:
         """The job under this id."""
 

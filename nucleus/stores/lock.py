@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-import sqlite3
+import struct
 from pathlib import Path
 from typing import TextIO
 
@@ -10,6 +10,7 @@ from nucleus.core.errors import StoreRefused
 from nucleus.stores.schema import APPLICATION_ID, check_version
 
 _MAGIC = b"SQLite format 3\0"
+_HEADER = struct.Struct(">16s44xI4xI28x")  # magic, user_version, application_id
 
 
 def check_folder(path: Path) -> None:
@@ -37,15 +38,14 @@ def check_file(path: Path) -> None:
     if path.stat().st_size == 0:
         return
     try:
+        # Not through SQLite: a file whose last master died in a checkpoint is whole only
+        # together with its WAL, which is not to be touched here.
         with open(path, "rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise StoreRefused(f"store: {path} is not a database")
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        connection.close()
-    except (OSError, sqlite3.Error) as error:
+            magic, version, application = _HEADER.unpack(file.read(_HEADER.size))
+    except (OSError, struct.error) as error:
         raise StoreRefused(f"store: {path} is not a database ({error})") from None
+    if magic != _MAGIC:
+        raise StoreRefused(f"store: {path} is not a database")
     if application != APPLICATION_ID:
         raise StoreRefused(f"store: {path} is a database of another program")
     check_version(version, path)
@@ -53,7 +53,7 @@ def check_file(path: Path) -> None:
 
 def hold_lock(path: Path, take_over: bool) -> TextIO:
     """Hold ``FILE.lock`` for as long as this process lives; its content is the process id."""
-    lock_path = path.with_name(path.name + ".lock")
+    lock_path = _lock_path(path)
     try:
         handle = open(lock_path, "a+")  # noqa: SIM115 - held open for the life of the store
         holder = _hold(handle)
@@ -68,6 +68,19 @@ def hold_lock(path: Path, take_over: bool) -> TextIO:
         message = f"store: {path} is in use by the master with process id {holder}"
         raise StoreRefused(f"{message}; stop it, or start with --take-over")
     return handle
+
+
+def still_holds(handle: TextIO, path: Path) -> bool:
+    """Whether nobody has taken the store over: that puts another lock file in this one's place."""
+    try:
+        ours, there = os.fstat(handle.fileno()), _lock_path(path).stat()
+    except OSError:
+        return False
+    return os.path.samestat(ours, there)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _hold(handle: TextIO) -> str:

@@ -12,7 +12,8 @@ wakes up has lost its epoch and is fenced).
 import json
 import sqlite3
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from itertools import groupby
 from math import inf
@@ -28,7 +29,7 @@ from nucleus.core.lifecycle import Status
 from nucleus.core.retention import ENDINGS, Retention, weight
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
-from nucleus.stores.lock import check_file, check_folder, hold_lock
+from nucleus.stores.lock import check_file, check_folder, hold_lock, still_holds
 from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
 from nucleus.stores.schema import prepare
 
@@ -101,6 +102,7 @@ class SqliteStore:
         check_file(self.path)
         self._lock_file = hold_lock(self.path, take_over)
         self._epoch = 0  # before the first load
+        self._claimed = 0  # the epoch that the last load wanted
         try:
             self._writer = _connect(self.path)
             prepare(self._writer, self.path)
@@ -131,12 +133,18 @@ class SqliteStore:
     def _begin_epoch(self) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         epoch = self._writer.execute("SELECT epoch FROM ledger").fetchone()[0]
-        if self._epoch and epoch != self._epoch:
+        if self._epoch and not self._is_ours(epoch):
             self._roll_back()
             raise self._fenced(epoch)
-        self._writer.execute("UPDATE ledger SET epoch = ?", (epoch + 1,))
+        self._claimed = epoch + 1
+        self._writer.execute("UPDATE ledger SET epoch = ?", (self._claimed,))
         self._writer.execute("COMMIT")
-        self._epoch = epoch + 1
+        self._epoch = self._claimed
+
+    def _is_ours(self, epoch: int) -> bool:
+        """Whether it is our epoch, or that of a load whose COMMIT failed but took effect."""
+        claimed = epoch == self._claimed and still_holds(self._lock_file, self.path)
+        return epoch == self._epoch or claimed
 
     def _fenced(self, epoch: int) -> Fenced:
         return Fenced(f"another master has taken {self.path} over, with epoch {epoch}")
@@ -258,29 +266,36 @@ class SqliteStore:
             raise Fenced(f"another master has taken {self.path} over; epoch {self._epoch} is over")
 
     def _roll_back(self) -> None:
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # whatever it says, the transaction is over
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
 
     def check_epoch(self) -> None:
         """Raise ``Fenced`` when another master took the file over."""
-        try:
-            with self._finding:
-                epoch = self._finder.execute("SELECT epoch FROM ledger").fetchone()[0]
-        except sqlite3.Error as error:
-            raise CommitFailed(f"{self.path}: {error}", definite=True) from error
+        with self._reading(self._finding):
+            epoch = self._finder.execute("SELECT epoch FROM ledger").fetchone()[0]
         if epoch != self._epoch:
             raise self._fenced(epoch)
 
     # ---- reading ----------------------------------------------------------------------
 
+    @contextmanager
+    def _reading(self, alone: threading.Lock) -> Iterator[None]:
+        """Use a connection alone; raise ``CommitFailed`` when the file cannot be read."""
+        try:
+            with alone:
+                yield
+        except sqlite3.Error as error:
+            raise CommitFailed(f"{self.path}: {error}", definite=True) from error
+
     def find(self, job_id: str) -> Job | None:
         """The job under this id."""
-        with self._finding:
+        with self._reading(self._finding):
             return self._find("number = ? AND id = ?", job_number(job_id), job_id)
 
     def find_key(self, key: str) -> Job | None:
         """The job submitted under this user's key."""
-        with self._finding:
+        with self._reading(self._finding):
             return self._find("key = ? AND key != ''", key)
 
     def _find(self, where: str, *values: Any) -> Job | None:
@@ -295,14 +310,15 @@ class SqliteStore:
         after = after or (MAX_NUMBER if newest_first else 0)
         values = after, limit + 1  # one more tells whether there are more
         sql = _listing(statuses, newest_first)
-        with self._paging, closing(self._pager.execute(sql, values)) as rows:
+        with self._reading(self._paging), closing(self._pager.execute(sql, values)) as rows:
             return page_of(rows, limit)
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
         """A page of events."""
         events: list[Event] = []
         room = MAX_CHARACTERS
-        with self._paging, closing(self._pager.execute(EVENTS_SQL, (from_seq, limit))) as rows:
+        asked = from_seq, limit
+        with self._reading(self._paging), closing(self._pager.execute(EVENTS_SQL, asked)) as rows:
             for row in rows:
                 events.append(event_from_row(row))
                 room -= sum(len(value) for value in row if isinstance(value, str))
@@ -312,7 +328,7 @@ class SqliteStore:
 
     def first_seq(self) -> int:
         """The oldest sequence number from which the history is complete."""
-        with self._paging:
+        with self._reading(self._paging):
             seq: int = self._pager.execute("SELECT first_seq FROM ledger").fetchone()[0]
         return seq
 

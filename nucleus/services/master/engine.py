@@ -62,6 +62,7 @@ class Engine:
         self._on_serving = on_serving
         self._on_fenced = on_fenced
         self._serving = False
+        self._failed: CommitFailed | None = None  # the ledger is to be loaded again
         self._wake = asyncio.Event()
         self._disk = DaemonThreads(1, "nucleus-store")  # one writer, in order
         self._reading = DaemonThreads(2, "nucleus-read")
@@ -81,12 +82,20 @@ class Engine:
         Raises ``CommitFailed`` when it was not, as far as is known, and ``NotServing``.
         """
         self.check_serving()
-        answer = command(self.outbox.ledger, self._clock.now())
+        answer = self._carry_out(command)
         committed: Effect = asyncio.get_running_loop().create_future()
         self.outbox.hold(committed)
         self._wake.set()
         await committed
         return answer
+
+    def _carry_out(self, command: Callable[[Ledger, float], T]) -> T:
+        try:
+            return command(self.outbox.ledger, self._clock.now())
+        except CommitFailed as failure:  # the ledger could not look up a job: it is half changed
+            self._failed, self._serving = failure, False
+            self._wake.set()
+            raise
 
     def check_serving(self) -> None:
         """Raise ``NotServing`` while the ledger is being loaded, and after the end."""
@@ -157,6 +166,10 @@ class Engine:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._failed is not None:
+                failure, self._failed = self._failed, None
+                await self._reload(failure)
+                continue
             batch = self.outbox.begin(self._clock.now())
             if batch is None:
                 continue

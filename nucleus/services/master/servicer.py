@@ -56,7 +56,7 @@ class JobQueueService(JobQueueServiceServicer):
     async def _read(self, context: Context, read: Callable[[Store], T]) -> T:
         try:
             return await self._engine.read(read)
-        except NotServing as reason:
+        except (CommitFailed, NotServing) as reason:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(reason))
 
     @property
