@@ -1,6 +1,8 @@
 """The worker's own rules: what it holds, what it says, when it drains (promises 7, 9 and 11)."""
 
-from nucleus.core.credit import MEMORY
+from dataclasses import replace
+
+from nucleus.core.credit import AHEAD, MEMORY
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import (
     MAX_REPORT_CHARACTERS,
@@ -182,7 +184,62 @@ def test_a_heartbeat_names_what_is_running() -> None:
     assert held.job_id == "job-2"
 
 
+def test_an_executor_that_queues_is_given_more_than_there_are_slots() -> None:
+    worker = opened(slots=2)
+    worker.received(1, jobs(1, 2, 3, 4, 5))
+    assert [job.lease for job in worker.to_start(4)] == [1, 2, 3, 4]
+    assert worker.to_start(4) == []
+    worker.finished(done(2), START)
+    assert [job.lease for job in worker.to_start(4)] == [5]
+
+
+def test_a_heartbeat_names_only_what_has_begun_and_is_not_void() -> None:
+    worker = opened(slots=2)
+    worker.received(1, jobs(1, 2, 3, 4))
+    worker.to_start(4)
+    worker.voided([3])
+    assert worker.beat(START, [1, 3]).running == (1,)
+    assert worker.beat(START).running == (1, 2, 4)
+
+
+def test_what_the_executor_gives_back_is_released_by_a_drain() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2, 3))
+    worker.to_start(3)
+    worker.not_started([2, 3, 9])
+    worker.drain()
+    reports = worker.reports(START)
+    assert reports is not None
+    assert [(report.lease, report.released) for report in reports.items] == [(2, True), (3, True)]
+    assert worker.busy == 1
+
+
 # Credit
+
+
+def test_the_window_is_no_more_than_the_slots_run_in_a_moment() -> None:
+    worker = opened(slots=2)
+    worker.received(1, jobs(*range(1, 41)))
+    worker.to_start(40)
+    for lease in range(1, 31):
+        worker.finished(replace(done(lease), run_seconds=AHEAD / 2.2), START)
+    assert worker.credit.window(START) == 2 + 2 * 2
+    for lease in range(31, 41):
+        worker.finished(replace(done(lease), run_seconds=AHEAD * 8), START + 0.01)
+    assert worker.credit.window(START + 0.01) == 2
+
+
+def test_a_worker_of_quick_jobs_soon_has_the_whole_window() -> None:
+    """Each exchange doubles it, also when a message takes longer than the jobs."""
+    worker, now, exchanges, newest = opened(slots=1), START, 0, 0
+    while (window := worker.credit.window(now)) < MAX_WINDOW:
+        worker.received(1, jobs(*range(newest + 1, newest + window + 1)))
+        newest, now, exchanges = newest + window, now + 0.06, exchanges + 1
+        for job in worker.to_start(MAX_WINDOW):
+            worker.finished(done(job.lease), now)
+        assert reported(worker, now)
+        answer(worker)
+    assert exchanges <= 12
 
 
 def test_the_window_is_the_slots_and_what_was_finished_lately() -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from nucleus.core.errors import FailedPrecondition
+from nucleus.core.worker import Report
 from nucleus.jobs import JobType, Registry
 from nucleus.jobs.types import echo, poison
-from nucleus.services.worker.executors import Finished, FuturesExecutor, Task, ThreadExecutor
+from nucleus.services.worker.executors import FuturesExecutor, ThreadExecutor
+from tests.executors_support import into, task
 from tests.support import eventually
 
 
@@ -26,7 +28,7 @@ class Bench:
     def __init__(self) -> None:
         self.began = threading.Semaphore(0)
         self.go = threading.Event()
-        self.reports: queue.Queue[Finished] = queue.Queue()
+        self.reports: queue.Queue[Report] = queue.Queue()
         self.registry = Registry()
         self.registry.register(JobType("Echo", echo))
         self.registry.register(JobType("Poison", poison, kills_process=True))
@@ -38,7 +40,7 @@ class Bench:
         assert self.go.wait(timeout=10)
         return value
 
-    def ended(self) -> Finished:
+    def ended(self) -> Report:
         return self.reports.get(timeout=10)
 
 
@@ -52,7 +54,7 @@ def bench() -> Iterator[Bench]:
 @pytest.fixture
 def threads(bench: Bench) -> Iterator[ThreadExecutor]:
     executor = ThreadExecutor(2, bench.registry)
-    executor.start(bench.reports.put)
+    executor.start(into(bench.reports))
     yield executor
     bench.go.set()
     executor.stop()
@@ -60,16 +62,16 @@ def threads(bench: Bench) -> Iterator[ThreadExecutor]:
 
 
 def test_a_job_runs_in_a_thread_and_answers(bench: Bench, threads: ThreadExecutor) -> None:
-    threads.submit(Task(1, "Echo", '{"a": 1}', 5.0))
+    threads.submit([task(1, "Echo", '{"a": 1}', 5.0)])
     ended = bench.ended()
     assert (ended.lease, ended.result, ended.error, ended.output) == (1, '{"a": 1}', None, "")
-    assert threads.occupied == 0
+    assert threads.running == ()
 
 
 def test_a_job_that_raises_in_a_thread_tells_what_and_where(
     bench: Bench, threads: ThreadExecutor
 ) -> None:
-    threads.submit(Task(1, "Divide", "0", None))
+    threads.submit([task(1, "Divide", "0")])
     ended = bench.ended()
     assert ended.error == "ZeroDivisionError: division by zero"
     assert "in <lambda>" in ended.output
@@ -78,30 +80,30 @@ def test_a_job_that_raises_in_a_thread_tells_what_and_where(
 def test_a_type_that_kills_its_process_is_refused_in_threads(
     bench: Bench, threads: ThreadExecutor
 ) -> None:
-    threads.submit(Task(1, "Poison", "null", None))
+    threads.submit([task(1, "Poison", "null")])
     assert bench.ended().error == "Poison would kill this process; use the process executor"
-    threads.submit(Task(2, "Nonsense", "null", None))
+    threads.submit([task(2, "Nonsense", "null")])
     assert (bench.ended().error or "").startswith("job_type: Nonsense is not known")
-    assert threads.occupied == 0
+    assert threads.running == ()
 
 
 def test_a_timed_out_thread_is_reported_at_once_and_keeps_its_slot(
     bench: Bench, threads: ThreadExecutor
 ) -> None:
-    threads.submit(Task(1, "Wait", "7", 0.1))
+    threads.submit([task(1, "Wait", "7", 0.1)])
     ended = bench.ended()
     assert (ended.result, ended.error) == (None, "timed out after 0.1 s")
-    assert threads.occupied == 1
+    assert threads.blocked == 1
     assert not threads.cancel(1)
     bench.go.set()
-    eventually(lambda: threads.occupied == 0)
+    eventually(lambda: threads.running == ())
     assert bench.reports.empty()
 
 
 def test_a_running_thread_cannot_be_cancelled_and_reports_its_end(
     bench: Bench, threads: ThreadExecutor
 ) -> None:
-    threads.submit(Task(1, "Wait", "7", None))
+    threads.submit([task(1, "Wait", "7")])
     assert bench.began.acquire(timeout=10)
     assert not threads.cancel(1)
     bench.go.set()
@@ -114,32 +116,50 @@ def test_a_task_that_waits_for_a_slot_can_be_cancelled(
     bench: Bench, threads: ThreadExecutor
 ) -> None:
     for lease in (1, 2, 3):
-        threads.submit(Task(lease, "Wait", str(lease), None))
+        threads.submit([task(lease, "Wait", str(lease))])
     assert bench.began.acquire(timeout=10) and bench.began.acquire(timeout=10)
     assert threads.cancel(3)
-    assert threads.occupied == 2
+    assert len(threads.running) == 2
     bench.go.set()
     assert {bench.ended().lease, bench.ended().lease} == {1, 2}
-    eventually(lambda: threads.occupied == 0)
+    eventually(lambda: threads.running == ())
     assert bench.reports.empty()
 
 
-def test_a_task_that_times_out_before_it_begins_never_runs(
-    bench: Bench, threads: ThreadExecutor
-) -> None:
-    for lease in (1, 2):
-        threads.submit(Task(lease, "Wait", "0", None))
-    threads.submit(Task(3, "Wait", "0", 0.05))
-    assert bench.ended().error == "timed out after 0.05 s"
-    eventually(lambda: threads.occupied == 2)
+def test_a_timeout_counts_from_when_the_job_begins(bench: Bench, threads: ThreadExecutor) -> None:
+    threads.submit([task(lease, "Wait", "0") for lease in (1, 2)])
+    threads.submit([task(3, "Wait", "0", 60.0)])
+    assert bench.began.acquire(timeout=10) and bench.began.acquire(timeout=10)
+    assert not threads._timers
+    bench.go.set()
+    assert {bench.ended().lease for _ in range(3)} == {1, 2, 3}
+
+
+def test_what_has_not_begun_can_be_withdrawn(bench: Bench, threads: ThreadExecutor) -> None:
+    threads.submit([task(lease, "Wait", "0") for lease in range(1, 6)])
+    assert bench.began.acquire(timeout=10) and bench.began.acquire(timeout=10)
+    assert threads.withdraw() == [3, 4, 5]
+    assert threads.withdraw() == []
+    bench.go.set()
+    assert {bench.ended().lease for _ in range(2)} == {1, 2}
+    eventually(lambda: threads.running == ())
+    assert bench.reports.empty()
+
+
+def test_tasks_begin_in_the_order_submitted(bench: Bench) -> None:
+    executor = ThreadExecutor(1, bench.registry)
+    executor.start(into(bench.reports))
+    executor.submit([task(lease, "Echo", str(lease)) for lease in range(500)])
+    assert [bench.ended().lease for _ in range(500)] == list(range(500))
+    executor.stop()
 
 
 def test_stop_names_what_still_runs_and_reports_no_more(bench: Bench) -> None:
     executor = ThreadExecutor(2, bench.registry)
-    executor.start(bench.reports.put)
-    executor.submit(Task(12, "Wait", "0", 60.0))
+    executor.start(into(bench.reports))
+    executor.submit([task(12, "Wait", "0", 60.0)])
     assert bench.began.acquire(timeout=10)
-    executor.submit(Task(13, "Echo", "0", 60.0))
+    executor.submit([task(13, "Echo", "0", 60.0)])
     assert bench.ended().lease == 13
     assert executor.stop() == ["lease 12: Wait"]
     assert eventually(
@@ -147,11 +167,11 @@ def test_stop_names_what_still_runs_and_reports_no_more(bench: Bench) -> None:
     )
     assert executor.stop() == ["lease 12: Wait"]
     with pytest.raises(FailedPrecondition):
-        executor.submit(Task(14, "Echo", "0", None))
+        executor.submit([task(14, "Echo", "0")])
     names = {thread.name for thread in threading.enumerate()}
     assert len([name for name in names if "job-thread" in name]) == 1
     bench.go.set()
-    eventually(lambda: executor.occupied == 0)
+    eventually(lambda: executor.running == ())
     assert executor.stop() == []
     assert bench.reports.empty()
 
@@ -160,12 +180,13 @@ def test_a_job_that_cannot_be_stopped_does_not_keep_the_interpreter() -> None:
     code = (
         "import threading\n"
         "from nucleus.jobs import JobType, Registry\n"
-        "from nucleus.services.worker.executors import Task, ThreadExecutor\n"
+        "from nucleus.services.worker.executors import ThreadExecutor\n"
+        "from nucleus.core.worker import Assignment\n"
         "registry, began = Registry(), threading.Event()\n"
         "registry.register(JobType('Hang', lambda _: (began.set(), threading.Event().wait())))\n"
         "executor = ThreadExecutor(1, registry)\n"
         "executor.start(print)\n"
-        "executor.submit(Task(1, 'Hang', 'null', None))\n"
+        "executor.submit([Assignment('a', 1, 'Hang', 'null', None, 1)])\n"
         "began.wait()\n"
         "print(executor.stop())\n"
     )
@@ -180,15 +201,31 @@ def test_a_pool_of_processes_serves(bench: Bench) -> None:
     bench.registry.register(JobType("Who", who))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         executor = FuturesExecutor(pool, 1, bench.registry)
-        executor.start(bench.reports.put)
-        executor.submit(Task(1, "Who", "null", None))
+        executor.start(into(bench.reports))
+        executor.submit([task(1, "Who", "null")])
         ended = bench.ended()
         assert ended.error is None and json.loads(ended.result or "") != os.getpid()
-        executor.submit(Task(2, "Poison", "null", None))
+        executor.submit([task(2, "Poison", "null")])
         assert (bench.ended().error or "").startswith("BrokenProcessPool: ")
-        executor.submit(Task(3, "Echo", "null", None))  # The pool is broken for good.
+        executor.submit([task(3, "Echo", "null")])  # The pool is broken for good.
         assert (bench.ended().error or "").startswith("BrokenProcessPool: ")
         assert executor.stop() == []
+
+
+def test_a_pool_may_be_too_full_for_a_task_to_begin(bench: Bench) -> None:
+    held = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(held.wait, 20)
+        executor = FuturesExecutor(pool, 3, bench.registry)
+        executor.start(into(bench.reports))
+        executor.submit([task(1, "Echo", "0", 0.05), task(2, "Echo", "0"), task(3, "Echo", "0")])
+        assert executor.cancel(2)
+        assert bench.ended().error == "timed out after 0.05 s"
+        eventually(lambda: executor.running == (3,))
+        assert executor.withdraw() == [3]
+        held.set()
+    assert executor.running == ()
+    assert bench.reports.empty()
 
 
 def test_a_pool_that_gives_a_job_up_is_heard(bench: Bench) -> None:
@@ -196,8 +233,8 @@ def test_a_pool_that_gives_a_job_up_is_heard(bench: Bench) -> None:
     pool = ThreadPoolExecutor(1)
     pool.submit(held.wait, 20)
     executor = FuturesExecutor(pool, 1, bench.registry)
-    executor.start(bench.reports.put)
-    executor.submit(Task(1, "Echo", "1", None))
+    executor.start(into(bench.reports))
+    executor.submit([task(1, "Echo", "1")])
     pool.shutdown(wait=False, cancel_futures=True)
     try:
         assert bench.ended().error == "the executor gave the job up"

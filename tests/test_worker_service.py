@@ -86,7 +86,7 @@ def history(client: Client, *kinds: type[Event]) -> list[Event]:
 def test_a_worker_runs_jobs_and_tells_how_they_ended(
     master: Master, client: Client, executor: str
 ) -> None:
-    with running_worker(master.address, executor=executor, slots=2):
+    with running_worker(master.address, executor=executor, slots=2, **QUICK):
         assert client.submit("Fibonacci", 20).result(timeout=10) == 6765
         assert client.submit("Echo", {"a": [1, None]}).result(timeout=10) == {"a": [1, None]}
         failing = client.submit("Flaky", {"p": 1.0}, max_attempts=1)
@@ -110,7 +110,7 @@ def test_a_failed_attempt_is_tried_again(client: Client, master: Master, gate: G
         return len(tries)
 
     gate.registry.register(JobType("Lucky", second_time_lucky))
-    with running_worker(master.address, registry=gate.registry):
+    with running_worker(master.address, registry=gate.registry, **QUICK):
         eventually(lambda: "Lucky" in client.stats().job_types)
         handle = client.submit("Lucky", None)
         assert handle.result(timeout=10) == 2
@@ -122,8 +122,8 @@ def test_a_job_goes_only_to_a_worker_that_offers_its_type(
     master: Master, client: Client, gate: Gate
 ) -> None:
     gate.opened.set()
-    with running_worker(master.address, "plain"):
-        with running_worker(master.address, "special", registry=gate.registry):
+    with running_worker(master.address, "plain", **QUICK):
+        with running_worker(master.address, "special", registry=gate.registry, **QUICK):
             eventually(lambda: "Gate" in client.stats().job_types)
             handles = client.submit_many("Gate", range(5))
             assert [handle.result(timeout=10) for handle in handles] == list(range(5))
@@ -136,7 +136,7 @@ def test_a_result_that_is_too_large_fails_its_job_and_not_the_worker(
     master: Master, client: Client, gate: Gate
 ) -> None:
     gate.registry.register(JobType("Large", lambda size: "x" * size))
-    with running_worker(master.address, registry=gate.registry):
+    with running_worker(master.address, registry=gate.registry, **QUICK):
         eventually(lambda: "Large" in client.stats().job_types)
         with pytest.raises(JobFailed, match="at most 1,048,576"):
             client.submit("Large", 2_000_000, max_attempts=1).result(timeout=10)
@@ -297,6 +297,22 @@ def test_draining_finishes_what_runs_and_hands_the_rest_back(
     assert [client.job(handle.id).attempts for handle in waiting] == [0] * 5
 
 
+def test_draining_hands_back_what_waits_in_the_process_executor(
+    master: Master, client: Client
+) -> None:
+    with running_worker(master.address, executor="process", **QUICK) as worker:
+        wait(client.submit_many("Echo", range(200)), timeout=20)
+        running = client.submit("Sleep", 0.5)
+        waiting = client.submit_many("Echo", range(50))
+        eventually(lambda: worker._executor.running)
+        worker.stop(drain=20.0)
+        jobs = [client.job(handle.id) for handle in (running, *waiting)]
+    ends = {(job.status, job.attempts) for job in jobs}
+    assert ("QUEUED", 0) in ends
+    assert ends <= {("QUEUED", 0), ("COMPLETED", 1)}
+    assert set(client.stats().requeued) <= {"released"}
+
+
 def test_stopping_at_once_hands_everything_back_uncharged(
     master: Master, client: Client, gate: Gate
 ) -> None:
@@ -316,7 +332,7 @@ def test_stopping_at_once_hands_everything_back_uncharged(
 def test_stop_leaves_no_thread_and_no_child() -> None:
     with running_master() as master:
         for executor in ("thread", "process"):
-            worker = running_worker(master.address, executor=executor, slots=3)
+            worker = running_worker(master.address, executor=executor, slots=3, **QUICK)
             with worker, Client(master.address) as client:
                 wait(client.submit_many("Echo", range(20)), timeout=20)
     assert eventually(lambda: service_threads() == [])
@@ -395,6 +411,21 @@ def test_a_pause_shorter_than_the_timeout_costs_nothing(gate: Gate) -> None:
         assert (client.stats().requeued, client.stats().rejected) == ({}, {})
 
 
+def test_a_paused_worker_begins_nothing(client: Client, master: Master, gate: Gate) -> None:
+    with running_worker(master.address, registry=gate.registry, **QUICK) as worker:
+        eventually(lambda: "Gate" in client.stats().job_types)
+        wait(client.submit_many("Echo", range(200)), timeout=20)
+        handles = client.submit_many("Gate", range(5))
+        eventually(lambda: gate.began)
+        worker.pause()
+        eventually(lambda: worker._session.busy == 1)
+        gate.opened.set()
+        eventually(lambda: worker._executor.running == ())
+        assert gate.began == [0]
+        worker.resume()
+        assert [handle.result(timeout=20) for handle in handles] == list(range(5))
+
+
 def test_a_second_worker_of_the_same_name_replaces_the_first(
     master: Master, client: Client, gate: Gate
 ) -> None:
@@ -422,7 +453,10 @@ def test_a_second_worker_of_the_same_name_replaces_the_first(
 
 
 def test_slow_jobs_are_not_hoarded(master: Master, client: Client) -> None:
-    with running_worker(master.address, "w1"), running_worker(master.address, "w2"):
+    with (
+        running_worker(master.address, "w1", **QUICK),
+        running_worker(master.address, "w2", **QUICK),
+    ):
         eventually(lambda: len(client.workers()) == 2)
         handles = client.submit_many("Sleep", [0.2] * 10)
         wait(handles, timeout=20)
@@ -432,7 +466,7 @@ def test_slow_jobs_are_not_hoarded(master: Master, client: Client) -> None:
 
 def test_fast_jobs_are_prefetched(master: Master, client: Client) -> None:
     windows = set()
-    with running_worker(master.address):
+    with running_worker(master.address, **QUICK):
         handles = client.submit_many("Echo", range(3000))
         while not all(handle.done() for handle in handles):
             windows |= {worker.window for worker in client.workers()}

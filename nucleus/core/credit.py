@@ -1,15 +1,17 @@
 """Credit: how many jobs a worker is willing to hold (promise 7).
 
 An absolute window, numbered, so that repeats and reordering do no harm. It follows the
-work: the slots, plus what was finished in the last :data:`MEMORY` seconds. So slow jobs are
-never hoarded, and fast ones never starve.
+work: the slots, plus as many jobs as were finished in the last :data:`MEMORY` seconds, but
+no more than the slots can run in :data:`AHEAD` seconds. So slow jobs are never hoarded, and
+fast ones never starve, however long a message takes.
 """
 
 from collections import deque
 
 from nucleus.core.worker import MAX_WINDOW, Credit
 
-MEMORY = 0.05  # seconds: finishing faster than this earns credit to prefetch
+MEMORY = 0.25  # seconds: longer than a message takes under load, or credit would dwindle
+AHEAD = 0.05  # seconds of work to hold beyond what runs
 
 
 class CreditMeter:
@@ -19,21 +21,41 @@ class CreditMeter:
         self.slots = slots
         self.blocked = 0  # slots taken by runs that ended, by timeout, but cannot be stopped
         self.closed = False  # no more work is wanted
-        self._recent: deque[float] = deque(maxlen=MAX_WINDOW)  # when jobs finished
+        self._bursts: deque[tuple[float, int, float]] = deque()  # when, jobs, their seconds
+        self._jobs = 0  # in all bursts
+        self._seconds = 0.0  # that these jobs ran, together
         self._seq = 0
         self._stated = 0  # the window last told
 
-    def finished(self, now: float) -> None:
-        """A job was finished."""
-        self._recent.append(now)
+    def finished(self, now: float, run_seconds: float) -> None:
+        """A job was finished; those of one moment are counted as one burst."""
+        self._jobs += 1
+        self._seconds += run_seconds
+        if self._bursts and self._bursts[-1][0] == now:
+            _, jobs, seconds = self._bursts.pop()
+            self._bursts.append((now, jobs + 1, seconds + run_seconds))
+        else:
+            self._bursts.append((now, 1, run_seconds))
+            self._forget(now)
 
     def window(self, now: float) -> int:
         """The credit at this moment, in jobs."""
         if self.closed:
             return 0
-        while self._recent and self._recent[0] < now - MEMORY:
-            self._recent.popleft()
-        return min(max(0, self.slots - self.blocked) + len(self._recent), MAX_WINDOW)
+        self._forget(now)
+        slots = max(0, self.slots - self.blocked)
+        earned = self._jobs
+        if self._seconds > AHEAD * slots:
+            earned = int(earned * AHEAD * slots / self._seconds)
+        return min(slots + earned, MAX_WINDOW)
+
+    def _forget(self, now: float) -> None:
+        while self._bursts and self._bursts[0][0] < now - MEMORY:
+            _, jobs, seconds = self._bursts.popleft()
+            self._jobs -= jobs
+            self._seconds -= seconds
+        if not self._bursts:
+            self._seconds = 0.0  # What rounding left.
 
     def state(self, now: float) -> Credit:
         """A statement for the master."""

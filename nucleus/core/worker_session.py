@@ -3,7 +3,7 @@
 A pure state machine beside the ledger. The shell carries messages and runs jobs:
 
 - ``open`` → what to send with ``GetJobs``; ``received`` → which leases are new;
-- ``to_start`` → what to run next, in the order received, at most ``slots`` at a time;
+- ``to_start`` → what to give to the executor next, in the order received;
 - ``finished`` when a run ended; ``reports`` → what to send with ``SendResults``;
 - ``beat`` → what to send with ``Heartbeat``; ``voided`` → which runs to stop.
 
@@ -44,7 +44,7 @@ class WorkerSession:
         self._held: dict[int, Assignment] = {}  # by lease, in the order received
         # Each held lease is in exactly one of these four, in this order of its life:
         self._waiting: dict[int, Assignment] = {}
-        self._running: dict[int, Assignment] = {}  # given to the executor
+        self._running: dict[int, Assignment] = {}  # given to the executor, in this order
         self._stopping: set[int] = set()  # void, but the executor could not stop it
         self._reports: dict[int, Report] = {}  # ended, and not answered yet
         self._stopped: set[int] = set()  # voided and no longer held, not told yet
@@ -63,11 +63,12 @@ class WorkerSession:
         who = self.name, self.incarnation, self.session
         return Hello(*who, self.slots, credit, self.job_types, leases)
 
-    def beat(self, now: float, *, leaving: bool = False) -> Beat:
-        """The next heartbeat."""
-        running, stopped = tuple(self._running), tuple(sorted(self._stopped))
+    def beat(self, now: float, begun: Iterable[int] | None = None, leaving: bool = False) -> Beat:
+        """The next heartbeat; ``begun`` are the leases that run, when the executor queues some."""
+        begun = self._running if begun is None else begun
+        running, stopped = (n for n in begun if n in self._running), sorted(self._stopped)
         who = self.name, self.incarnation, self.session
-        return Beat(*who, self.credit.state(now), running, stopped, leaving)
+        return Beat(*who, self.credit.state(now), tuple(running), tuple(stopped), leaving)
 
     def reports(self, now: float, limit: int = MAX_REPORTS) -> Reports | None:
         """The reports to send now; ``None`` when there are none, or some are under way."""
@@ -90,9 +91,10 @@ class WorkerSession:
             return
         self._opened = session
         for job in jobs:
-            self._newest = max(self._newest, job.lease)
-            if job.lease not in self._held and job.lease not in self._void_early:
-                self._held[job.lease] = self._waiting[job.lease] = job
+            lease = job.lease
+            self._newest = max(self._newest, lease)
+            if lease not in self._held and lease not in self._void_early:
+                self._held[lease] = self._waiting[lease] = job
         if self._void_early:
             self._void_early = {lease for lease in self._void_early if lease > self._newest}
         if self.draining:
@@ -152,19 +154,24 @@ class WorkerSession:
         """Leases that the executor was given and that have not ended."""
         return len(self._running) + len(self._stopping)
 
-    def to_start(self) -> list[Assignment]:
-        """The jobs to hand to the executor now, oldest first; they count as running."""
-        free = max(0, self.slots - self.credit.blocked - self.busy)
-        starting = list(islice(self._waiting.values(), free))
+    def to_start(self, capacity: int | None = None) -> list[Assignment]:
+        """The jobs to hand to the executor now, oldest first; it takes ``capacity``, or slots."""
+        free = (capacity or self.slots) - self.credit.blocked - self.busy
+        starting = list(islice(self._waiting.values(), max(0, free)))
         for job in starting:
             self._running[job.lease] = self._waiting.pop(job.lease)
         return starting
+
+    def not_started(self, leases: Iterable[int]) -> None:
+        """The executor gave these back, because it had not begun them."""
+        back = {lease: self._running.pop(lease) for lease in leases if lease in self._running}
+        self._waiting = back | self._waiting
 
     def finished(self, report: Report, now: float) -> None:
         """A run ended; of a voided lease nothing is reported but that it stopped."""
         if self._running.pop(report.lease, None):
             self._reports[report.lease] = report
-            self.credit.finished(now)
+            self.credit.finished(now, report.run_seconds)
         else:
             self.stopped(report.lease)
 

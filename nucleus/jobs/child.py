@@ -1,8 +1,9 @@
-"""The child process in which jobs run: ``python -m nucleus.jobs.child CHANNEL LIFELINE``.
+"""The child process in which jobs run: ``python -m nucleus.jobs.child`` and four descriptors.
 
-The two arguments are descriptors that the worker opened for it: ``CHANNEL`` is one end of
-a socket pair on which tasks come and answers go (see ``wire``), and ``LIFELINE`` is the
-reading end of a pipe that nobody ever writes to. Descriptors 1 and 2 belong to the job.
+The worker opened them for it: ``CHANNEL`` is one end of a socket pair on which tasks come and
+answers go, ``PERMITS`` is where it takes its permission to begin each (see ``wire``),
+``OUTPUT`` is the reading end of the pipe that descriptors 1 and 2, which belong to the job,
+write to, and ``LIFELINE`` is the reading end of a pipe that nobody ever writes to.
 
 The child lives no longer than the worker. When the worker is gone, however it went, the
 kernel closes the lifeline's other end, and:
@@ -19,61 +20,98 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections import deque
 from contextlib import suppress
-from dataclasses import asdict
+from functools import partial
 from io import TextIOWrapper
+from typing import Any
 
 from nucleus.jobs.functions import unpack
 from nucleus.jobs.registry import JobFunction
-from nucleus.jobs.run import Outcome, describe, run
-from nucleus.jobs.wire import Message, Unpacker, pack
+from nucleus.jobs.run import run
+from nucleus.jobs.wire import Message, Unpacker, pack, waiting_bytes
 
 _READ_BYTES = 1 << 16
 
 
 class Child:
-    """Takes tasks from its channel one by one, and answers each exactly once."""
+    """Runs the tasks that it has a permit for one by one, and answers each exactly once."""
 
-    def __init__(self, channel: int) -> None:
+    def __init__(self, channel: int, permits: int, output: int) -> None:
         self._channel = channel
+        self._permits = permits
+        self._output = output
         self._pid = os.getpid()
+        self._unpacker = Unpacker()
         self._functions: dict[str, JobFunction] = {}
+        self._round = 0
+        self._tasks: deque[list[Any]] = deque()  # of this round: lease, job type, payload
+        self._output_taken = True  # the worker has all that earlier jobs printed
 
     def serve(self) -> None:
-        """Run what comes until the channel closes."""
+        """Run what comes until no more permits can."""
         self._send({"ready": True})
-        unpacker = Unpacker()
-        while data := os.read(self._channel, _READ_BYTES):
-            for message in unpacker.feed(data):
-                self._obey(message)
+        self._receive()  # The first message says which modules to import.
+        while permit := os.read(self._permits, 1):
+            self._attempt(*self._next(permit[0]))
+
+    def _next(self, round_number: int) -> list[Any]:
+        """Return the task that a permit of this round is for; it was sent before the permit."""
+        while self._round != round_number or not self._tasks:
+            self._receive()
+        return self._tasks.popleft()
+
+    def _receive(self) -> None:
+        """Wait for something from the worker, and take it in."""
+        data = os.read(self._channel, _READ_BYTES)
+        if not data:
+            sys.exit()
+        for message in self._unpacker.feed(data):
+            self._obey(message)
 
     def _obey(self, message: Message) -> None:
-        if setup := message.get("setup"):
-            _prepare(setup["path"], setup["modules"])
-        for task in message.get("tasks", ()):
-            self._send({"lease": task["lease"], **asdict(self._attempt(task))})
+        if "tasks" in message:
+            if message["round"] != self._round:
+                self._round = message["round"]
+                self._tasks.clear()  # The worker took the permits for these back.
+            self._tasks.extend(message["tasks"])
+        elif "taken" in message:
+            self._output_taken = True
+        elif "function" in message:
+            self._functions[message["job_type"]] = _unpacked(message["function"])
+        else:
+            _prepare(message["path"], message["modules"])
 
-    def _attempt(self, task: Message) -> Outcome:
-        try:
-            function = self._function(task)
-        except BaseException as error:  # Importing a stranger's module may raise anything.
-            return Outcome(None, describe(error))
-        outcome = run(function, task["payload"])
-        _flush()
-        return outcome
-
-    def _function(self, task: Message) -> JobFunction:
-        name: str = task["job_type"]
-        if carried := task.get("function"):
-            self._functions[name] = unpack(base64.b64decode(carried))
-        return self._functions[name]
-
-    def _send(self, message: Message) -> None:
+    def _attempt(self, lease: int, job_type: str, payload: str) -> None:
+        began = time.monotonic()
+        outcome = run(self._functions[job_type], payload)
+        seconds = time.monotonic() - began
         if os.getpid() != self._pid:
             os._exit(0)  # The job forked, and this is the copy: it has no say here.
+        _flush()
+        self._output_taken = waiting_bytes(self._output) == 0
+        how = outcome.result, outcome.error, outcome.traceback
+        self._send((lease, seconds, *how, not self._output_taken))
+        while not self._output_taken:  # or the next job's output could be taken for this one's
+            self._receive()
+
+    def _send(self, message: Message | tuple[Any, ...]) -> None:
         unsent = memoryview(pack(message))
         while unsent:
             unsent = unsent[os.write(self._channel, unsent) :]
+
+
+def _unpacked(function: str) -> JobFunction:
+    """Return the function that was carried here; one that raises if it cannot be unpacked."""
+    try:
+        return unpack(base64.b64decode(function))
+    except BaseException as error:  # Importing a stranger's module may raise anything.
+        return partial(_raise, error)
+
+
+def _raise(error: BaseException, _: object) -> None:
+    raise error
 
 
 def _prepare(path: list[str], modules: list[str]) -> None:
@@ -118,15 +156,15 @@ def _keep_to_ourselves(*descriptors: int) -> None:
 
 def main() -> None:
     """Serve the worker that started this process."""
-    channel, lifeline = (int(argument) for argument in sys.argv[1:3])
+    channel, permits, output, lifeline = (int(argument) for argument in sys.argv[1:5])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker to handle.
-    _keep_to_ourselves(channel, lifeline)
+    _keep_to_ourselves(channel, permits, output, lifeline)
     _die_with_the_worker(lifeline)
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, TextIOWrapper)
         # By line, so that what a job said before it died is known.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    Child(channel).serve()
+    Child(channel, permits, output).serve()
 
 
 if __name__ == "__main__":

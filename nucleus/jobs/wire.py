@@ -1,48 +1,63 @@
-"""The framing between a worker and its child processes: four bytes of length, then JSON.
+"""What a worker and its child processes say to each other: JSON values, one to a line.
 
-To the child: ``{"setup": {"path": […], "modules": […]}}`` once, and then
-``{"tasks": [{"lease", "job_type", "payload", "function"?}, …]}``, where ``function`` is
-base64 of what ``functions.carry`` packed, sent only when the child does not know it yet.
+To the child:
 
-From the child: ``{"ready": true}`` once, and then for each task, in order,
-``{"lease", "result", "error", "traceback"}``.
+* ``{"path": […], "modules": […]}`` once: where it looks for modules, and which it imports;
+* ``{"job_type": …, "function": …}`` when it does not know a function yet, as base64 of what
+  ``functions.carry`` packed;
+* ``{"round": …, "tasks": [[lease, job_type, payload], …]}``: what to run next, in this order;
+* ``{"taken": true}``: what the last job printed has been taken out of the pipe.
+
+From the child: ``{"ready": true}`` once, and then for each task that it ran, in order,
+``[lease, seconds, result, error, traceback, printed]``, where ``printed`` says that the child
+begins nothing before it hears ``taken``.
+
+**Permits.** A child begins a task only with a permit: one byte, which it takes out of a
+socket that the worker can take it out of as well. Whoever takes it has decided. So tasks can
+be sent ahead, and yet the worker can have back each of them that has not begun, and knows
+for certain which those are. It always takes back all of them; what it sends afterwards
+belongs to the next *round*. The byte is the number of the round, and a child whose tasks are
+of another round throws them away.
 """
 
+import fcntl
 import json
-import struct
-from collections.abc import Iterator
-from typing import Any
+import sys
+import termios
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
-Message = dict[str, Any]
+Message: TypeAlias = dict[str, Any]
 
-_LENGTH = struct.Struct(">I")
+ROUNDS = 256  # then the numbers begin again: one byte has no more
 
 
-def pack(message: Message) -> bytes:
-    """Return ``message`` as one frame."""
-    body = json.dumps(message).encode()
-    return _LENGTH.pack(len(body)) + body
+def pack(value: Message | Sequence[Any]) -> bytes:
+    """Return ``value`` as one line."""
+    return json.dumps(value).encode() + b"\n"
 
 
 class Unpacker:
-    """Cuts a stream of bytes back into messages."""
+    """Cuts a stream of bytes back into values."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()
+        self._pending: list[bytes] = []  # the beginning of a line
 
-    def feed(self, data: bytes) -> Iterator[Message]:
-        """Yield each message that ``data`` completes."""
-        self._pending += data
-        while (body := self._next()) is not None:
-            yield json.loads(body)
+    def feed(self, data: bytes) -> list[Any]:
+        """Return the values of all lines that ``data`` completes; raises ValueError.
 
-    def _next(self) -> bytes | None:
-        if len(self._pending) < _LENGTH.size:
-            return None
-        (length,) = _LENGTH.unpack_from(self._pending)
-        end = _LENGTH.size + length
-        if len(self._pending) < end:
-            return None
-        body = bytes(self._pending[_LENGTH.size : end])
-        del self._pending[:end]
-        return body
+        They are parsed in one go, because to call the parser costs more than a short line.
+        """
+        complete, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._pending.append(data)
+            return []
+        text = b"".join((*self._pending, complete))
+        self._pending = [rest]
+        values: list[Any] = json.loads(b"[" + text.replace(b"\n", b",") + b"]")
+        return values
+
+
+def waiting_bytes(pipe: int) -> int:
+    """Return how many bytes wait at the reading end of ``pipe``."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -36,8 +36,7 @@ class MasterLink:
             async with asyncio.timeout(OPEN_TIMEOUT):
                 batch = await self._stream.read()
             while isinstance(batch, pb.JobBatch):
-                jobs = [convert.assignment_from_message(job) for job in batch.jobs]
-                yield jobs, list(batch.voided)
+                yield convert.assignments_from_message(batch), list(batch.voided)
                 batch = await self._stream.read()
         except asyncio.CancelledError:
             # A stream that `break_stream` ended says so in the same way as a task that ends.
@@ -56,11 +55,7 @@ class MasterLink:
         """Send reports. Return a refusal or ``None`` for each, and the leases that are void."""
         message = convert.reports_to_message(reports)
         reply = await self._stub.SendResults(message, timeout=RESULTS_TIMEOUT)
-        outcomes = [
-            convert.refusal_from_message(o.refusal) if o.HasField("refusal") else None
-            for o in reply.outcomes
-        ]
-        return outcomes, list(reply.voided)
+        return convert.refusals_from_message(reply, len(reports.items)), list(reply.voided)
 
     async def beat(self, beat: Beat) -> BeatAnswer:
         """Send a heartbeat. Nobody repeats it: the next one is the repeat."""

@@ -26,7 +26,7 @@ from nucleus.rpc.backoff import Backoff
 from nucleus.rpc.status import brief, reason_of
 from nucleus.services.common.clock import SystemClock
 from nucleus.services.common.push import MetricsPusher
-from nucleus.services.worker.executors import Finished, Task, make_executor
+from nucleus.services.worker.executors import make_executor
 from nucleus.services.worker.link import MasterLink
 from nucleus.services.worker.metrics import WorkerMetrics
 
@@ -75,14 +75,14 @@ class Worker:
         self._interval = heartbeat_interval
         self._clock = SystemClock()
         self._on_replaced = on_replaced
-        self._metrics = WorkerMetrics(self.name, slots, lambda: self._executor.occupied)
+        self._metrics = WorkerMetrics(self.name, slots, lambda: len(self._executor.running))
         self._pusher: MetricsPusher | None = None
         if monitoring:
             source = self._metrics.registry
             self._pusher = MetricsPusher(monitoring, "nucleus_worker", self.name, source)
         self._loop: loop.LoopThread | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended: deque[Finished] = deque()  # filled by the executor's threads
+        self._ended: deque[Report] = deque()  # filled by the executor's threads
         self._take_ended_soon = False
 
     # ---- the life of the service ------------------------------------------------------
@@ -133,6 +133,7 @@ class Worker:
 
     async def _leave(self, drain: float) -> None:
         self._awake.set()
+        self._session.not_started(self._executor.withdraw())
         self._session.drain()
         self._to_report.set()
         deadline = self._clock.now() + drain
@@ -147,7 +148,7 @@ class Worker:
         await self._close()
 
     async def _close(self) -> None:
-        self._awake.clear()  # whatever ends from now on, nothing more begins
+        self._fall_asleep()  # whatever ends from now on, nothing more begins
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -157,16 +158,24 @@ class Worker:
     def pause(self) -> None:
         """Freeze: say nothing and hear nothing, while jobs that run go on."""
         if self._loop is not None:
-            self._loop.call(self._awake.clear)
+            self._loop.call(self._fall_asleep)
         if self._pusher is not None:
             self._pusher.pause()
 
     def resume(self) -> None:
         """Wake up as if no time had passed."""
         if self._loop is not None:
-            self._loop.call(self._awake.set)
+            self._loop.call(self._wake_up)
         if self._pusher is not None:
             self._pusher.resume()
+
+    def _fall_asleep(self) -> None:
+        self._awake.clear()
+        self._session.not_started(self._executor.withdraw())
+
+    def _wake_up(self) -> None:
+        self._awake.set()
+        self._start_jobs()
 
     def ready_line(self) -> str:
         """One line that says who this is and where it looks for work."""
@@ -199,43 +208,30 @@ class Worker:
                 self._to_report.set()
 
     def _start_jobs(self) -> None:
-        self._session.credit.blocked = max(0, self._executor.occupied - self._session.busy)
-        for job in self._session.to_start():
-            self._executor.submit(Task(job.lease, job.job_type, job.payload, job.timeout))
+        self._session.credit.blocked = self._executor.blocked
+        if jobs := self._session.to_start(self._executor.capacity):
+            self._executor.submit(jobs)
 
     def _stop_jobs(self, voided: Sequence[int]) -> None:
         for lease in self._session.voided(voided):
             if self._executor.cancel(lease):
                 self._session.stopped(lease)
 
-    def _ended_anywhere(self, running: loop.LoopThread, finished: Finished) -> None:
-        """An attempt ended, perhaps while draining; this is called on the executor's thread."""
-        self._ended.append(finished)
+    def _ended_anywhere(self, running: loop.LoopThread, reports: Sequence[Report]) -> None:
+        """Attempts ended, perhaps while draining; this is called on the executor's thread."""
+        self._ended.extend(reports)
         if not self._take_ended_soon:  # one call takes in all that end until it runs
             self._take_ended_soon = True
             running.call(self._take_ended)
 
     def _take_ended(self) -> None:
         self._take_ended_soon = False  # first, so that whoever comes later calls again
+        now = self._clock.now()
         while self._ended:
-            self._end(self._ended.popleft())
+            self._session.finished(self._ended.popleft(), now)
         self._to_report.set()
         if self._awake.is_set():
             self._start_jobs()
-
-    def _end(self, finished: Finished) -> None:
-        job = self._session.assignment(finished.lease)
-        if job is None:
-            return
-        report = Report(
-            job.job_id,
-            finished.lease,
-            result=finished.result,
-            error=finished.error,
-            output=finished.output,
-            run_seconds=finished.seconds,
-        )
-        self._session.finished(report, self._clock.now())
 
     # ---- reporting --------------------------------------------------------------------
 
@@ -279,7 +275,7 @@ class Worker:
         while True:
             await self._until_next_beat()
             await self._awake.wait()
-            beat = self._session.beat(self._clock.now())
+            beat = self._session.beat(self._clock.now(), self._executor.running)
             try:
                 answer = await self._link.beat(beat)
             except _CALL_FAILED as error:

@@ -2,8 +2,10 @@
 
 * ``base``       what every executor promises
 * ``process``    the default: warm child processes, which can be killed
+* ``slots``      the tasks that one child was sent
 * ``children``   one such child process, seen from the worker
-* ``futures``    any ``concurrent.futures.Executor``; and threads of this process
+* ``threads``    threads of this process
+* ``futures``    any ``concurrent.futures.Executor``
 * ``output``     what a job printed, bounded
 """
 
@@ -11,17 +13,16 @@ from collections.abc import Sequence
 
 from nucleus.core.errors import InvalidArgument
 from nucleus.jobs import Registry
-from nucleus.services.worker.executors.base import Executor, Finished, Report, Task
-from nucleus.services.worker.executors.futures import FuturesExecutor, ThreadExecutor
+from nucleus.services.worker.executors.base import Executor, OnEnded
+from nucleus.services.worker.executors.futures import FuturesExecutor
 from nucleus.services.worker.executors.process import ProcessExecutor
+from nucleus.services.worker.executors.threads import ThreadExecutor
 
 __all__ = [
     "Executor",
-    "Finished",
     "FuturesExecutor",
+    "OnEnded",
     "ProcessExecutor",
-    "Report",
-    "Task",
     "ThreadExecutor",
     "make_executor",
 ]

@@ -1,64 +1,58 @@
 """What every executor promises to the worker.
 
-The worker submits a ``Task`` for each lease it wants run, never more than ``slots`` at
-once, and hears of its end exactly once: through ``report``, or through ``cancel``
-returning True. After ``stop`` nothing is reported any more.
+The worker submits the leases that it wants run, at most ``capacity`` at once, and hears of
+the end of each exactly once: through a report, through ``cancel`` returning True, or through
+``withdraw`` naming it. After ``stop`` nothing is reported any more.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from nucleus.core.worker import Assignment, Report
 from nucleus.jobs.run import Outcome
 
+QUEUED_AHEAD = 1024
+"""Tasks that an executor with a queue of its own takes beyond those that run: as many as a
+worker may hold, so that no task waits for the worker while a slot is free."""
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One attempt at one job."""
-
-    lease: int  # the fencing token of the attempt
-    job_type: str
-    payload: str  # JSON text, checked already
-    timeout: float | None  # seconds that it may run, or no limit
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How an attempt ended: exactly one of ``result`` and ``error`` is not None."""
-
-    lease: int
-    result: str | None  # JSON text
-    error: str | None
-    output: str  # the end of what the job printed, then the traceback if it raised
-    seconds: float  # how long it ran
-
-
-Report = Callable[[Finished], None]
-"""Called from any thread, also from inside of ``submit``. It must return at once, because
-the executor waits for it, and must not call ``stop``."""
+OnEnded = Callable[[Sequence[Report]], None]
+"""Called from any thread with the ends of one or several tasks, also from inside of
+``submit``. It must return at once, because the executor waits for it, and must not call
+``stop``."""
 
 
 class Executor(Protocol):
-    """Runs tasks, ``slots`` at once."""
+    """Runs tasks, ``slots`` at once, and begins them in the order submitted."""
 
     slots: int
+    capacity: int  # tasks that it takes: those beyond ``slots`` wait for their turn
 
     @property
-    def occupied(self) -> int:
-        """How many slots are taken, also by jobs given up on that cannot be stopped."""
+    def running(self) -> tuple[int, ...]:
+        """The leases whose jobs run now, also those given up on that cannot be stopped."""
 
-    def start(self, report: Report) -> None:
+    @property
+    def blocked(self) -> int:
+        """How many slots are taken by jobs given up on that cannot be stopped."""
+
+    def start(self, on_ended: OnEnded) -> None:
         """Get ready to run tasks; does not wait until everything is warm."""
 
-    def submit(self, task: Task) -> None:
-        """Run ``task``; raises FailedPrecondition when stopped."""
+    def submit(self, tasks: Sequence[Assignment]) -> None:
+        """Run ``tasks``; raises FailedPrecondition when stopped.
+
+        Whether a task is legal shows when it ends: then with an error.
+        """
 
     def cancel(self, lease: int) -> bool:
         """Try to stop the attempt.
 
-        True: it is stopped, its slot is free, and no report comes. False: it cannot be
+        True: it is stopped or was never begun, and no report comes. False: it cannot be
         stopped (a report comes when it ends), or has ended already.
         """
+
+    def withdraw(self) -> list[int]:
+        """Return the leases of all tasks that have not begun; they never will."""
 
     def stop(self) -> list[str]:
         """Stop at once, and return the names of the jobs that run on, like ``lease 12: Sleep``.
@@ -67,9 +61,16 @@ class Executor(Protocol):
         """
 
 
-def finished(task: Task, outcome: Outcome, output: str, seconds: float) -> Finished:
-    """Return ``outcome`` as the report about ``task``."""
-    return Finished(task.lease, outcome.result, outcome.error, output, seconds)
+def ended(task: Assignment, outcome: Outcome, output: str, seconds: float) -> Report:
+    """Return the report that ``task`` ended with ``outcome`` after so many ``seconds``."""
+    return Report(
+        task.job_id,
+        task.lease,
+        outcome.result,
+        outcome.error,
+        output=output,
+        run_seconds=seconds,
+    )
 
 
 def timed_out(timeout: float) -> Outcome:
@@ -77,6 +78,6 @@ def timed_out(timeout: float) -> Outcome:
     return Outcome(None, f"timed out after {float(timeout)} s")
 
 
-def label(task: Task) -> str:
+def label(task: Assignment) -> str:
     """Return the name of an attempt for people: ``lease 12: Sleep``."""
     return f"lease {task.lease}: {task.job_type}"

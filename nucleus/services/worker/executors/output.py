@@ -24,3 +24,12 @@ class BoundedOutput:
         if not self._dropped:
             return kept
         return f"[{self._dropped:,} earlier bytes dropped]\n{kept}"
+
+
+def bounded(traceback: str) -> str:
+    """Return the text that is kept of a job's ``traceback``, when it printed nothing else."""
+    if not traceback:
+        return ""
+    output = BoundedOutput()
+    output.add(traceback.encode())
+    return output.text()

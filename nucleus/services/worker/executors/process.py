@@ -3,14 +3,14 @@
 A crash, a hang or a held interpreter lock costs one attempt and nothing else, and a job's
 timeout and cancel really stop it, because a process can be killed and a thread cannot.
 
+Tasks wait here until a child has room (``slots`` tells how much), and come back here when
+the child that was sent them turns out to be slow or dies: only the task that it had begun is
+charged. Leases ascend, so their order is the order in which they were received and begin.
+
 One thread supervises all children: it reads what they answer and print, watches the
 clock, buries the dead and starts their successors. ``submit`` and ``cancel`` act at once
 in the caller's thread, under one lock; only the supervisor starts, buries and reports,
-and it reports without the lock. Do not call ``stop`` from ``report``.
-
-The rules that keep every attempt's end single: an answer counts only if it comes from the
-child that the attempt was sent to and names its lease; and whoever ends an attempt takes
-it out of its slot, under the lock.
+and it reports without the lock. Do not call ``stop`` from ``on_ended``.
 """
 
 import logging
@@ -18,19 +18,19 @@ import os
 import selectors
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 
-from nucleus.core.errors import FailedPrecondition, InvalidArgument, ResourceExhausted
+from nucleus.core.errors import FailedPrecondition, InvalidArgument
+from nucleus.core.worker import Assignment, Report
 from nucleus.jobs import Registry
 from nucleus.jobs.run import Outcome, describe
-from nucleus.jobs.wire import Message
-from nucleus.services.worker.executors.base import Finished, Report, Task, finished, timed_out
+from nucleus.services.worker.executors.base import QUEUED_AHEAD, OnEnded, ended, timed_out
 from nucleus.services.worker.executors.children import ChildProcess
-from nucleus.services.worker.executors.output import BoundedOutput
+from nucleus.services.worker.executors.slots import GATHER, Slot
 
 START_TIMEOUT = 30.0
 """Seconds that a child may take to say that it is ready; usually it takes 0.05."""
@@ -38,47 +38,9 @@ START_TIMEOUT = 30.0
 RESTART_DELAY = 1.0
 """Seconds between two starts of a child that does not even get ready."""
 
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError)
+
 _log = logging.getLogger("nucleus.worker")
-
-
-@dataclass(slots=True, eq=False)
-class _Attempt:
-    """A task that has a slot."""
-
-    task: Task
-    output: BoundedOutput = field(default_factory=BoundedOutput)
-    sent_at: float | None = None  # None: its child is not ready yet
-    deadline: float = inf
-
-    def end(self, outcome: Outcome) -> Finished:
-        self.output.add(outcome.traceback.encode())
-        seconds = 0.0 if self.sent_at is None else time.monotonic() - self.sent_at
-        return finished(self.task, outcome, self.output.text(), seconds)
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """Room for one attempt: the child that runs it, and the attempt if there is one."""
-
-    child: ChildProcess | None = None
-    attempt: _Attempt | None = None
-    start_at: float = 0.0  # no child is started before then
-    ready_by: float = inf  # when a child that is still starting is given up
-
-    @property
-    def warm(self) -> bool:
-        return self.child is not None and self.child.ready and not self.child.killed
-
-    @property
-    def next_deadline(self) -> float:
-        """When the supervisor must look at this slot, if nothing happens before."""
-        if self.child is None:
-            return self.start_at
-        if self.child.killed:
-            return inf  # Its channel says when it is dead.
-        if not self.child.ready:
-            return self.ready_by
-        return self.attempt.deadline if self.attempt else inf
 
 
 class ProcessExecutor:
@@ -86,11 +48,15 @@ class ProcessExecutor:
 
     def __init__(self, slots: int, registry: Registry, modules: Sequence[str] = ()) -> None:
         self.slots = slots
+        self.capacity = slots + QUEUED_AHEAD
+        self.blocked = 0  # Every job can be stopped.
         self._registry = registry
         self._modules = tuple(modules)
         self._lock = threading.Lock()
-        self._slots = [_Slot() for _ in range(slots)]
-        self._ended: list[Finished] = []  # to be reported by the supervisor
+        self._slots = [Slot() for _ in range(slots)]
+        self._waiting: deque[Assignment] = deque()  # for a child, oldest first
+        self._ended: list[Report] = []  # to be reported by the supervisor
+        self._looks_at = 0.0  # when the supervisor looks at everything again
         self._stopped = False
         self._supervisor: threading.Thread | None = None
         self._selector = selectors.DefaultSelector()
@@ -100,10 +66,10 @@ class ProcessExecutor:
         self._selector.register(self._wake_end, selectors.EVENT_READ, self._woken)
 
     @property
-    def occupied(self) -> int:
-        """How many slots are taken."""
+    def running(self) -> tuple[int, ...]:
+        """The leases whose jobs run now."""
         with self._lock:
-            return sum(slot.attempt is not None for slot in self._slots)
+            return tuple(slot.tasks[0].lease for slot in self._slots if slot.tasks)
 
     @property
     def pids(self) -> list[int]:
@@ -111,34 +77,38 @@ class ProcessExecutor:
         with self._lock:
             return [slot.child.pid for slot in self._slots if slot.child is not None]
 
-    def start(self, report: Report) -> None:
+    def start(self, on_ended: OnEnded) -> None:
         """Begin to start the children; returns before they are ready."""
         self._supervisor = threading.Thread(
-            target=self._supervise, args=(report,), name="process-executor", daemon=True
+            target=self._supervise, args=(on_ended,), name="process-executor", daemon=True
         )
         self._supervisor.start()
 
-    def submit(self, task: Task) -> None:
-        """Run ``task``; raises FailedPrecondition when stopped, ResourceExhausted when full."""
+    def submit(self, tasks: Sequence[Assignment]) -> None:
+        """Run ``tasks``; raises FailedPrecondition when stopped."""
         with self._lock:
             if self._stopped:
                 raise FailedPrecondition("the executor is stopped")
-            free = [slot for slot in self._slots if slot.attempt is None]
-            if not free:
-                raise ResourceExhausted(f"all {self.slots} slots are taken")
-            slot = next((slot for slot in free if slot.warm), free[0])
-            slot.attempt = _Attempt(task)
-            if slot.warm:
-                self._send(slot)
+            self._waiting.extend(tasks)
+            self._hand_out()
+            self._wake_if_needed()
 
     def cancel(self, lease: int) -> bool:
-        """Kill the process that runs ``lease``; False when there is none."""
+        """Take ``lease`` back, or kill the process that runs it; False when there is none."""
+        with self._lock:
+            stopped = self._cancel(lease)
+            self._hand_out()
+            self._wake_if_needed()
+        return stopped
+
+    def withdraw(self) -> list[int]:
+        """Take back what has not begun."""
         with self._lock:
             for slot in self._slots:
-                if slot.attempt is not None and slot.attempt.task.lease == lease:
-                    self._drop(slot)
-                    return True
-        return False
+                self._take_back(slot)
+            leases = [task.lease for task in self._waiting]
+            self._waiting.clear()
+        return leases
 
     def stop(self) -> list[str]:
         """Kill everything and wait until it is gone; nothing runs on, so nothing is named."""
@@ -154,36 +124,58 @@ class ProcessExecutor:
 
     # Under the lock, in any thread.
 
-    def _send(self, slot: _Slot) -> None:
-        """Send the attempt of ``slot`` to its child, which is ready."""
-        child, attempt = slot.child, slot.attempt
-        assert child is not None and attempt is not None
-        child.drain()  # What an earlier job's threads still print is nobody's.
-        attempt.sent_at = time.monotonic()
-        try:
-            child.run(attempt.task, self._registry.get(attempt.task.job_type))
-        except InvalidArgument as error:
-            self._end(slot, Outcome(None, str(error)))
-        except Exception as error:  # Whatever pickling a stranger's function raises.
-            problem = f"{attempt.task.job_type} cannot be sent to a child process"
-            self._end(slot, Outcome(None, f"{problem}: {describe(error)}"))
-        if attempt.task.timeout is not None:
-            attempt.deadline = attempt.sent_at + attempt.task.timeout
-        if self._ended or child.unsent or attempt.deadline < inf:
+    def _cancel(self, lease: int) -> bool:
+        for slot in self._slots:
+            if any(task.lease == lease for task in slot.tasks):
+                self._take_back(slot)
+                if slot.tasks and slot.tasks[-1].lease == lease:
+                    slot.drop()
+                    return True
+        rest = [task for task in self._waiting if task.lease != lease]
+        found = len(rest) < len(self._waiting)
+        self._waiting = deque(rest)
+        return found
+
+    def _hand_out(self) -> None:
+        """Send waiting tasks to the children that have room, each its share."""
+        roomy = [slot for slot in self._slots if self._waiting and slot.room]
+        for number, slot in enumerate(roomy):
+            share = -(-len(self._waiting) // (len(roomy) - number))
+            count = min(slot.room, share)
+            self._give(slot, [self._waiting.popleft() for _ in range(count)])
+
+    def _give(self, slot: Slot, tasks: list[Assignment]) -> None:
+        """Send ``tasks`` to the child of ``slot``, except for those that cannot be sent."""
+        assert slot.child is not None
+        problems: dict[str, str] = {}
+        for job_type in {task.job_type for task in tasks}:
+            try:
+                slot.child.teach(self._registry.get(job_type))
+            except InvalidArgument as error:
+                problems[job_type] = str(error)
+            except Exception as error:  # Whatever pickling a stranger's function raises.
+                problem = f"{job_type} cannot be sent to a child process"
+                problems[job_type] = f"{problem}: {describe(error)}"
+        for task in tasks:
+            if problem := problems.get(task.job_type, ""):
+                self._ended.append(ended(task, Outcome(None, problem), "", 0.0))
+        fit = [task for task in tasks if task.job_type not in problems]
+        if fit:
+            slot.give(fit)
+
+    def _take_back(self, slot: Slot) -> None:
+        """Let what the child has not begun wait for a child again."""
+        if back := slot.take_back():
+            self._waiting = deque(sorted((*back, *self._waiting), key=lambda task: task.lease))
+
+    def _due(self) -> float:
+        """Return when something is due, or infinity."""
+        return min((slot.next_deadline for slot in self._slots), default=inf)
+
+    def _wake_if_needed(self) -> None:
+        unsent = any(slot.child is not None and slot.child.unsent for slot in self._slots)
+        if unsent or self._ended or self._due() < self._looks_at:
             self._wake()
-
-    def _end(self, slot: _Slot, outcome: Outcome) -> None:
-        """Let the supervisor report how the attempt of ``slot`` ended, and free the slot."""
-        assert slot.attempt is not None
-        self._ended.append(slot.attempt.end(outcome))
-        slot.attempt = None
-
-    def _drop(self, slot: _Slot) -> None:
-        """Stop the attempt of ``slot`` without a report."""
-        assert slot.attempt is not None
-        if slot.attempt.sent_at is not None and slot.child is not None:
-            slot.child.kill()
-        slot.attempt = None
 
     def _wake(self) -> None:
         """Make the supervisor look at everything again."""
@@ -192,17 +184,26 @@ class ProcessExecutor:
 
     # In the supervisor's thread.
 
-    def _supervise(self, report: Report) -> None:
+    def _supervise(self, on_ended: OnEnded) -> None:
         try:
             while not self._stopped:
                 self._start_missing()
-                self._end_overdue()
+                self._mind_the_clock()
                 self._mind_unsent()
-                self._report(report)
+                self._report(on_ended)
+                self._gather()
                 for key, _ in self._selector.select(self._patience()):
+                    self._looks_at = 0.0  # It looks already: nobody needs to wake it.
                     key.data()
         finally:
             self._close()
+
+    def _gather(self) -> None:
+        """Let answers gather while every child that runs something has enough to do."""
+        with self._lock:
+            busy = [slot.occupied for slot in self._slots if slot.tasks]
+        if busy and all(busy):
+            time.sleep(GATHER)
 
     def _woken(self) -> None:
         os.read(self._wake_end, 4096)
@@ -210,19 +211,19 @@ class ProcessExecutor:
     def _patience(self) -> float | None:
         """Return the seconds until something is due, or None."""
         with self._lock:
-            if self._ended:
-                return 0.0
-            due = min((slot.next_deadline for slot in self._slots), default=inf)
-        return None if due == inf else max(0.0, due - time.monotonic())
+            self._looks_at = 0.0 if self._ended else self._due()
+        return None if self._looks_at == inf else max(0.0, self._looks_at - time.monotonic())
 
-    def _report(self, report: Report) -> None:
+    def _report(self, on_ended: OnEnded) -> None:
         with self._lock:
-            ended, self._ended = self._ended, []
-        for attempt in ended:
-            try:
-                report(attempt)
-            except Exception:
-                _log.exception("the end of lease %d could not be reported", attempt.lease)
+            reports, self._ended = self._ended, []
+        if not reports:
+            return
+        try:
+            on_ended(reports)
+        except Exception:
+            leases = ", ".join(str(report.lease) for report in reports)
+            _log.exception("the end of lease %s could not be reported", leases)
 
     def _start_missing(self) -> None:
         """Start a child for each slot without one. Not under the lock: it takes a while."""
@@ -230,7 +231,7 @@ class ProcessExecutor:
             if slot.child is None and slot.start_at <= time.monotonic():
                 self._start_child(slot)
 
-    def _start_child(self, slot: _Slot) -> None:
+    def _start_child(self, slot: Slot) -> None:
         try:
             child = ChildProcess(self._modules)
         except OSError as error:
@@ -245,16 +246,25 @@ class ProcessExecutor:
         with self._lock:
             slot.child, slot.ready_by = child, time.monotonic() + START_TIMEOUT
 
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
+    def _mind_the_clock(self) -> None:
         with self._lock:
+            now = time.monotonic()
             for slot in self._slots:
-                if slot.child is None or now < slot.next_deadline:
-                    continue
-                slot.child.kill()
-                if slot.child.ready and slot.attempt and slot.attempt.task.timeout is not None:
-                    slot.attempt.output.add(slot.child.drain())
-                    self._end(slot, timed_out(slot.attempt.task.timeout))
+                if slot.child is not None and slot.next_deadline <= now:
+                    self._overdue(slot, slot.child)
+            self._hand_out()
+
+    def _overdue(self, slot: Slot, child: ChildProcess) -> None:
+        """Free what waits behind a slow job, and kill one that has run for too long."""
+        if not child.ready:
+            child.kill()
+            return
+        self._take_back(slot)
+        self._listen(slot)  # It may have ended just now, or have begun the next one.
+        limit = slot.tasks[0].timeout if len(slot.tasks) == 1 else None
+        if limit is not None and slot.timeout_at <= time.monotonic():
+            child.kill()
+            self._ended.append(slot.end(timed_out(limit)))
 
     def _mind_unsent(self) -> None:
         """Watch for room in the channels that could not take all that was sent."""
@@ -268,63 +278,59 @@ class ProcessExecutor:
         if key.events != events:
             self._selector.modify(child.channel, events, key.data)
 
-    def _on_output(self, slot: _Slot) -> None:
-        """Give what came to the attempt that runs, or to nobody."""
+    def _on_output(self, slot: Slot) -> None:
+        """Give what came to the job that printed it: nothing may begin until that is done."""
         with self._lock:
-            if slot.child is None:
-                return  # It was buried a moment ago, and all of its output was read.
-            chunk = slot.child.read_output()
-            if chunk is None:
-                self._selector.unregister(slot.child.output)
-            elif slot.attempt is not None and slot.attempt.sent_at is not None:
-                slot.attempt.output.add(chunk)
+            if slot.child is not None and slot.child.has_printed:
+                self._take_back(slot)
+                self._listen(slot)
+                if slot.child is not None and len(slot.tasks) <= 1:
+                    slot.printed()
 
-    def _on_channel(self, slot: _Slot) -> None:
+    def _on_channel(self, slot: Slot) -> None:
+        with self._lock:
+            self._listen(slot)
+
+    # In the supervisor's thread, and under the lock.
+
+    def _listen(self, slot: Slot) -> None:
+        """Take in what the child has said up to now, be it that it is dead."""
         child = slot.child
-        assert child is not None  # Only this callback buries it, and ends the watch then.
-        with self._lock:
-            child.flush()
-            try:
-                messages, alive = child.receive()
-                for message in messages:
-                    self._hear(slot, child, message)
-            except (ValueError, KeyError, TypeError, AttributeError):
-                alive = False  # A job wrote to our channel: nothing it says can be trusted.
-            if not alive:
-                self._bury(slot, child)
+        if child is None:
+            return  # It was buried a moment ago.
+        child.flush()
+        try:
+            messages, alive = child.receive()
+            self._ended += slot.hear(messages)
+        except _NONSENSE:
+            alive = False  # A job wrote to our channel: nothing it says can be trusted.
+        if not alive:
+            self._bury(slot, child)
 
-    def _hear(self, slot: _Slot, child: ChildProcess, message: Message) -> None:
-        if child.killed:
-            return  # What it still said does not count.
-        if message.get("ready"):
-            child.ready = True
-            if slot.attempt is not None:
-                self._send(slot)
-        elif slot.attempt is not None and slot.attempt.task.lease == message["lease"]:
-            slot.attempt.output.add(child.drain())
-            outcome = Outcome(message["result"], message["error"], message["traceback"])
-            self._end(slot, outcome)
-
-    def _bury(self, slot: _Slot, child: ChildProcess) -> None:
+    def _bury(self, slot: Slot, child: ChildProcess) -> None:
         """Clear away a child that died, or that was killed; the next pass replaces it."""
-        for stream in (child.channel, child.output):
-            with suppress(KeyError):  # The end of the output may have come before.
-                self._selector.unregister(stream)
-        last_words = child.drain()
-        how = child.bury()
+        self._selector.unregister(child.channel)
+        self._selector.unregister(child.output)
+        child.kill()
+        self._take_back(slot)
+        last_words = child.drain() if not child.ready else b""
+        how = child.wait()
+        while slot.tasks:  # It had begun one at most, unless a job meddled with the channel.
+            problem = f"the process running the job died ({how})"
+            self._ended.append(slot.end(Outcome(None, problem)))
         slot.child = None
+        child.close()
         if not child.ready:
             _log.warning("no process for jobs: %s", last_words.decode("utf-8", "replace"))
             self._not_started(slot, how, last_words)
-        elif slot.attempt is not None and slot.attempt.sent_at is not None:
-            slot.attempt.output.add(last_words)
-            self._end(slot, Outcome(None, f"the process running the job died ({how})"))
 
-    def _not_started(self, slot: _Slot, why: str, last_words: bytes = b"") -> None:
+    def _not_started(self, slot: Slot, why: str, last_words: bytes = b"") -> None:
+        """Try again later; a task that no other child can run either is charged for it."""
         slot.start_at = time.monotonic() + RESTART_DELAY
-        if slot.attempt is not None:
-            slot.attempt.output.add(last_words)
-            self._end(slot, Outcome(None, f"no process for jobs could be started ({why})"))
+        if self._waiting and all(other.child is None for other in self._slots):
+            problem = f"no process for jobs could be started ({why})"
+            words = last_words.decode("utf-8", "replace")
+            self._ended.append(ended(self._waiting.popleft(), Outcome(None, problem), words, 0.0))
 
     def _close(self) -> None:
         """End every child, in parallel, and give back every descriptor."""
@@ -334,9 +340,12 @@ class ProcessExecutor:
             for child in children:
                 child.kill()
             for child in children:
-                child.bury()
+                child.wait()
+                child.close()
             for slot in self._slots:
-                slot.child = slot.attempt = None
+                slot.child = None
+                slot.tasks.clear()
+            self._waiting.clear()
             self._selector.close()
             os.close(self._wake_end)
             os.close(self._waker)
