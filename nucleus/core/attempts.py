@@ -33,12 +33,12 @@ class Attempts:
                 job.id,
                 job.lease,
                 job.worker,
-                result=report.result or "",
-                output=report.output,
-                run_seconds=report.run_seconds,
-                attempts=job.attempts + 1,
-                client=job.client,
-                client_seq=job.client_seq,
+                report.result or "",
+                report.output,
+                report.run_seconds,
+                job.attempts + 1,
+                job.client,
+                job.client_seq,
             )
             self._journal.change(job, event)
 

@@ -11,27 +11,20 @@ plain loop of ``submit`` travels in batches; at most :data:`MAX_PENDING` submits
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
 
-from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed
+from nucleus.core.events import Event
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import WINDOW, Accepted
-from nucleus.core.lifecycle import Status
-from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused
+from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused, end_of
+from nucleus.core.orders import Submit, orders
 from nucleus.core.refusals import Refusal
 
 MAX_BATCH = 1000  # jobs in one call
 MAX_BATCH_CHARACTERS = 2_000_000  # of payload in one call; the message limit is 16 MiB
 MAX_PENDING = WINDOW  # unacknowledged submits: what the master remembers of a client
-
-
-class _Submit(NamedTuple):
-    client_seq: int
-    like: JobSpec
-    payload: str
 
 
 class ClientSession:
@@ -42,8 +35,8 @@ class ClientSession:
         self.ledger_id = ""  # of the master last heard, "" before the first
         self.next_seq = 0  # where to go on watching, 0 before the first batch
         self._last = 0
-        self._pending: deque[_Submit] = deque()  # not sent, or to be sent again
-        self._in_flight: list[_Submit] = []
+        self._pending: deque[Submit] = deque()  # not sent, or to be sent again
+        self._in_flight: list[Submit] = []
         self._sent: set[int] = set()  # of the pending: may have arrived already
         self._open: dict[int, str] = {}  # client_seq -> job id ("" until known), not ended
         self._shared: set[int] = set()  # of the open: perhaps another submit's job
@@ -65,7 +58,7 @@ class ClientSession:
         Return its number. Submits in a row with the very same options travel as one order.
         """
         self._last += 1
-        self._pending.append(_Submit(self._last, like, payload))
+        self._pending.append(Submit(self._last, like, payload))
         self._open[self._last] = ""
         return self._last
 
@@ -88,7 +81,7 @@ class ClientSession:
             self._in_flight.append(submit)
         for _ in self._in_flight:
             self._pending.popleft()
-        return list(_orders(self._in_flight))
+        return list(orders(self._in_flight))
 
     def answered(self, outcomes: Iterable[Accepted | Refusal]) -> list[News]:
         """The call in flight was answered, one outcome for each of its submits."""
@@ -151,19 +144,8 @@ class ClientSession:
     def seen(self, events: Iterable[Event], next_seq: int) -> list[News]:
         """Events of this client's jobs arrived."""
         self.next_seq = max(self.next_seq, next_seq)
-        news = (self._ended(event) for event in events)
-        return [ended for ended in news if ended is not None]
-
-    def _ended(self, event: Event) -> Ended | None:
-        if isinstance(event, JobCompleted):
-            ended = Ended(event.client_seq, event.job_id, Status.COMPLETED, event.result)
-        elif isinstance(event, JobFailed):
-            ended = Ended(event.client_seq, event.job_id, Status.FAILED, error=event.error)
-        elif isinstance(event, JobCancelled):
-            ended = Ended(event.client_seq, event.job_id, Status.CANCELLED)
-        else:
-            return None
-        return ended if self._close(ended.client_seq) else None
+        news = map(end_of, events)
+        return [ended for ended in news if ended is not None and self._close(ended.client_seq)]
 
     def _close(self, seq: int) -> bool:
         self._shared.discard(seq)
@@ -210,21 +192,3 @@ class ClientSession:
     def unacknowledged(self) -> int:
         """Submits that no answer was received for."""
         return len(self._pending) + len(self._in_flight)
-
-
-def _orders(submits: list[_Submit]) -> Iterator[Order]:
-    """Gather runs of submits with the same options and consecutive numbers."""
-    begin = 0
-    for place, (client_seq, like, _) in enumerate(submits):
-        first = submits[begin]
-        if like is not first.like or like.key or client_seq != first.client_seq + place - begin:
-            if place > begin:
-                yield _order(submits[begin:place])
-            begin = place
-    if submits:
-        yield _order(submits[begin:])
-
-
-def _order(submits: list[_Submit]) -> Order:
-    first = submits[0]
-    return Order(first.like, [submit.payload for submit in submits], first.client_seq)

@@ -13,11 +13,10 @@ knows no sockets, and it never raises for what a remote party did wrong: it answ
 The numbered promises are those of ``docs/architecture.md``.
 """
 
-from collections.abc import Iterable
 from operator import attrgetter
-from typing import Protocol
 
 from nucleus.core.attempts import Attempts
+from nucleus.core.catalog import Catalog
 from nucleus.core.checks import (
     check_hello,
     check_order,
@@ -62,19 +61,6 @@ TICK = 0.25  # seconds between two ticks of a master that keeps up
 
 
 _lease = attrgetter("lease")
-
-
-class Catalog(Protocol):
-    """The job types that a master knows without having met a worker."""
-
-    def names(self) -> Iterable[str]:
-        """Their names."""
-
-    def check(self, job_type: str, payload: str) -> str | None:
-        """What is wrong with ``payload`` (JSON text) for ``job_type``, or ``None``."""
-
-    def check_result(self, result: str) -> str | None:
-        """What is wrong with ``result``, which should be JSON text, or ``None``."""
 
 
 class Ledger:

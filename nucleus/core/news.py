@@ -1,5 +1,6 @@
 """What a client learns of its submits."""
 
+from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed
 from nucleus.core.facts import fact
 from nucleus.core.lifecycle import Status
 from nucleus.core.refusals import Refusal
@@ -49,3 +50,14 @@ class Forgotten:
 
 
 News = Acknowledged | Refused | Ended | Lost | Forgotten
+
+
+def end_of(event: Event) -> Ended | None:
+    """The end of a job that ``event`` tells of, if it does."""
+    if isinstance(event, JobCompleted):
+        return Ended(event.client_seq, event.job_id, Status.COMPLETED, event.result)
+    if isinstance(event, JobFailed):
+        return Ended(event.client_seq, event.job_id, Status.FAILED, error=event.error)
+    if isinstance(event, JobCancelled):
+        return Ended(event.client_seq, event.job_id, Status.CANCELLED)
+    return None

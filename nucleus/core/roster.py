@@ -46,9 +46,14 @@ class Roster:
 
     def file(self, worker: Worker) -> None:
         """Note anew whether ``worker`` can be sent jobs; it goes behind the others."""
-        self.set_aside(worker)
+        line = None
         if worker.has_room:
             line = self._free if worker.held < worker.slots else self._roomy
+        if line is not None and worker.name in line:
+            line.move_to_end(worker.name)
+            return
+        self.set_aside(worker)
+        if line is not None:
             line[worker.name] = worker
 
     def set_aside(self, worker: Worker) -> None:

@@ -77,7 +77,7 @@ def dump_result(value: Any) -> str:
     Raises ValueError that says why the value cannot be a result.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the result is not JSON: {error}") from error
     try:
@@ -137,6 +137,7 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-# Made once: ``json.loads`` with these options would make one for each call.
+# Made once: ``json.dumps`` and ``json.loads`` with these options would make one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _SHORT_DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_not_json)
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_not_json)

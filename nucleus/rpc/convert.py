@@ -77,16 +77,13 @@ def order_from_message(message: pb.Order) -> Order:
 
 def outcomes_to_message(outcomes: Sequence[Accepted | Refusal], ledger_id: str) -> pb.SendJobsReply:
     """What became of submits."""
-    reply = pb.SendJobsReply(ledger_id=ledger_id)
-    for place, outcome in enumerate(outcomes):
-        if isinstance(outcome, Refusal):
-            reply.job_ids.append("")
-            reply.refused.append(_refused(place, outcome))
-        else:
-            reply.job_ids.append(outcome.job_id)
-            if outcome.duplicate:
-                reply.duplicates.append(place)
-    return reply
+    numbered = list(enumerate(outcomes))
+    return pb.SendJobsReply(
+        job_ids=["" if isinstance(outcome, Refusal) else outcome.job_id for outcome in outcomes],
+        duplicates=[n for n, o in numbered if isinstance(o, Accepted) and o.duplicate],
+        refused=[_refused(n, o) for n, o in numbered if isinstance(o, Refusal)],
+        ledger_id=ledger_id,
+    )
 
 
 def outcomes_from_message(message: pb.SendJobsReply) -> list[Accepted | Refusal]:

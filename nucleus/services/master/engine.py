@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from nucleus.core.catalog import Catalog
 from nucleus.core.clock import Clock
 from nucleus.core.errors import CommitFailed, Fenced, NucleusError
 from nucleus.core.events import JobLeased
 from nucleus.core.job import Job
-from nucleus.core.ledger import TICK, Catalog, Ledger
+from nucleus.core.ledger import TICK, Ledger
 from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
