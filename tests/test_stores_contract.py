@@ -250,6 +250,14 @@ def test_runs_of_client_keys_are_kept_until_they_are_forgotten(medium: Medium) -
     assert list(medium.loaded()[1].keys) == [runs[1]]
 
 
+def test_keys_that_come_back_in_the_batch_that_forgets_them_are_kept(medium: Medium) -> None:
+    store, _ = medium.loaded()
+    keep(store, changes(key_runs=(KeyRun("a", 1, 10, 1),)))
+    again = KeyRun("a", 1, 20, 1)
+    keep(store, changes(key_runs=(again,), forgotten_keys=(("a", 4),)))
+    assert list(medium.loaded()[1].keys) == [again]
+
+
 # ---- asking ---------------------------------------------------------------------------
 
 

@@ -55,8 +55,9 @@ class Client:
         client_id = secrets.token_hex(8)
         self._connection, self._tracker = self._loop.run(self._open(client_id))
         self._closed = False
-        self._options: tuple[Any, ...] = ()  # of the last submit
-        self._like = JobSpec("", "")  # which share this, and so travel together
+        # Of the last submit: those that share the very same options travel together. One
+        # attribute, read and written as a whole, because any thread may submit.
+        self._last: tuple[tuple[Any, ...], JobSpec] = ((), JobSpec("", ""))
         # The interpreter may end before anybody closes the client.
         reference = weakref.ref(self)
         self._at_exit = lambda: client.close() if (client := reference()) else None
@@ -88,12 +89,15 @@ class Client:
         only the master can refuse arrives on the handle.
         """
         options = (job_type, priority, delay, max_attempts, timeout, idempotency_key)
-        if options != self._options:  # else they were checked the last time
-            self._like, self._options = _check_options(*options), options
+        known = (*options, *map(type, options))  # 1, 1.0 and True are equal, but not the same
+        checked, like = self._last
+        if known != checked:
+            like = _check_options(*options)
+            self._last = known, like
         text = self._payload(job_type, payload)
         handle = JobHandle(job_type, payload, self._cancel_handle, self._tracker.told)
         self._check_open()
-        self._tracker.submit(self._like, text, handle)
+        self._tracker.submit(like, text, handle)
         return handle
 
     def submit_many(

@@ -7,6 +7,10 @@ from typing import Any
 
 from nucleus.core.errors import Unavailable
 
+# Under the conditions of all clients: ``futures.wait`` takes the locks of its futures in the
+# order of the futures, which is an order of the locks only if that is one lock (or one each).
+_LOCK = threading.RLock()
+
 
 class Told(threading.Condition):
     """The condition that all handles of a client share, notified once for each batch of news.
@@ -16,13 +20,10 @@ class Told(threading.Condition):
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.at_once = False  # the next handle to end has callbacks, which may take their time
+        super().__init__(_LOCK)
 
     def notify_all(self) -> None:
         """A future of this client has ended; whoever waits hears of it with the batch."""
-        if self.at_once:
-            super().notify_all()
 
     def tell(self) -> None:
         """Handles have learned something."""
@@ -59,7 +60,6 @@ class JobHandle(Future[Any]):
         self._ask_cancel = ask_cancel
         self._told = told
         self._looked_at = False
-        self.has_callbacks = False
 
     @property
     def id(self) -> str:
@@ -102,8 +102,13 @@ class JobHandle(Future[Any]):
 
     def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
         """Call ``fn`` with this handle when the job has ended."""
-        self._looked_at = self.has_callbacks = True
-        super().add_done_callback(fn)
+        self._looked_at = True
+
+        def call(handle: Future[Any]) -> None:
+            self._told.tell()  # first: it may take its time, or wait for whoever waits here
+            fn(handle)
+
+        super().add_done_callback(call)
 
     def __repr__(self) -> str:
         """Type, payload and what is known of it."""

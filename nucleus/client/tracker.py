@@ -220,7 +220,9 @@ class Tracker:
                 with self._room:  # again: what was submitted meanwhile may have ended, too
                     self._session.lost_place()
                 self._take(batch)
-                await self._look_up(self._session.lookup())
+                with self._room:
+                    open_jobs = self._session.lookup()
+                await self._look_up(open_jobs)
                 self._missed = False
                 self._watching.set()
             while isinstance(batch, pb.EventBatch):
@@ -298,7 +300,6 @@ class Tracker:
         handle = self._handles.pop(item.client_seq, None)
         if handle is None:
             return
-        self.told.at_once = handle.has_callbacks
         match item:
             case Refused(refusal=refusal):
                 self._refused.append(handle)

@@ -101,10 +101,10 @@ class MemoryStore:
         disk.workers.update((row.name, row) for row in changes.workers)
         for name in changes.gone_workers:
             disk.workers.pop(name, None)
+        for client, up_to in changes.forgotten_keys:  # first: it may have come back since
+            self._forget_keys(client, up_to)
         for run in changes.key_runs:
             disk.key_runs.setdefault(run.client, []).append(run)
-        for client, up_to in changes.forgotten_keys:
-            self._forget_keys(client, up_to)
         disk.events.extend(changes.events)
         disk.totals, disk.job_types = changes.totals, changes.job_types
         disk.next_seq, disk.latest = changes.next_seq, changes.latest

@@ -212,8 +212,9 @@ class SqliteStore:
         write.executemany(
             "DELETE FROM workers WHERE name = ?", [(n,) for n in changes.gone_workers]
         )
-        write.executemany(_PUT_KEYS, (astuple(run) for run in changes.key_runs))
+        # In this order: what was forgotten may have come back in the same batch.
         write.executemany(_FORGET_KEYS, changes.forgotten_keys)
+        write.executemany(_PUT_KEYS, (astuple(run) for run in changes.key_runs))
 
     def _trim(self, changes: Changes) -> _Extent:
         """Delete a step of what is no longer kept; return what the tables hold then."""

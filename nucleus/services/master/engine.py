@@ -214,7 +214,7 @@ class Engine:
     async def _reload(self, failure: CommitFailed) -> None:
         """Fail-stop: throw the ledger away, and load it again under a new epoch."""
         logger.error("a commit failed, the ledger is loaded again: %s", failure)
-        self._serving = False
+        self._serving, self._failed = False, None
         await self._on_serving(False)
         self.streams.close_all()
         for abandoned in self.outbox.abandon(commit_issued=not failure.definite):
