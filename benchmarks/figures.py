@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,7 @@ class Figures:
         with running(adapter, SLOTS):
             submit = adapter.ways[Way.EACH]
             taken = [
-                timed(lambda n=n: run_jobs(adapter, submit, [n]))  # type: ignore[misc]
-                for n in range(self.sizes.latencies)
+                timed(partial(run_jobs, adapter, submit, [n])) for n in range(self.sizes.latencies)
             ]
         half, tail = percentiles(taken)
         yield Sample(P50, half * 1000)

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ class Cable:
 
     def heal(self) -> None:
         self._loop.call(self._proxy.heal)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let nothing through; connect anew afterwards."""
+        self.swallow()
+        self.cut()
+        yield
+        self.heal()
+        self.cut()
 
     def remove(self) -> None:
         self._loop.run(self._proxy.stop())
@@ -118,13 +128,10 @@ def test_a_result_that_comes_while_the_connection_is_broken_arrives(
     with Client(cable.address) as client:
         handle = client.submit("Echo", 1)
         handle.acknowledged(timeout=10)
-        cable.swallow()
-        cable.cut()
-        with running_worker(master.address), Client(master.address) as other:
-            eventually(lambda: other.stats().jobs["COMPLETED"] == 1)
-        assert not handle.done()
-        cable.heal()
-        cable.cut()
+        with cable.away():
+            with running_worker(master.address), Client(master.address) as other:
+                eventually(lambda: other.stats().jobs["COMPLETED"] == 1)
+            assert not handle.done()
         assert handle.result(timeout=20) == 1
 
 
@@ -137,16 +144,12 @@ def test_a_handle_ends_although_the_history_no_longer_reaches_back(
         with Client(cable.address) as client:
             handle = client.submit("Echo", "last", priority=-1)
             job_id = handle.acknowledged(timeout=10)
-            cable.swallow()
-            cable.cut()
-            with Client(master.address) as other:
+            with cable.away(), Client(master.address) as other:
                 others = other.submit_many("Echo", range(200))
                 other.flush(timeout=10)
                 with running_worker(master.address):
                     wait(others, timeout=20)
                     eventually(lambda: other.job(job_id).status == "COMPLETED")
-            cable.heal()
-            cable.cut()
             assert handle.result(timeout=20) == "last"
         cable.remove()
 
@@ -160,12 +163,8 @@ def test_a_handle_whose_job_is_no_longer_kept_ends_with_an_error(
         with Client(cable.address) as client:
             handle = client.submit("Echo", "first")
             job_id = handle.acknowledged(timeout=10)
-            cable.swallow()
-            cable.cut()
-            with running_worker(master.address), Client(master.address) as other:
+            with cable.away(), running_worker(master.address), Client(master.address) as other:
                 wait(other.submit_many("Echo", range(200)), timeout=20)
-            cable.heal()
-            cable.cut()
             with pytest.raises(NotFound, match=f"{job_id} has ended") as error:
                 handle.result(timeout=20)
             assert not error.value.definite  # it did happen, whatever became of it

@@ -17,6 +17,7 @@ from nucleus.cluster import leftovers
 from nucleus.core.errors import NucleusError
 from tests.support import eventually
 
+# Programs that go on until somebody ends them, or for a minute should a test fail to.
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"

@@ -9,22 +9,20 @@ import os
 import random
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from nucleus.rpc import job_queue_pb2 as pb
+from tests.durable_judge import History, judge, one_moment
 from tests.durable_support import (
     RUNNING,
-    History,
     Load,
     MasterCommand,
     Repeater,
     Told,
-    judge,
     master_command,
-    one_moment,
     pause,
 )
 from tests.support import eventually, open_stub
@@ -60,7 +58,10 @@ def kill_often(file: Path, kills: int) -> None:
     """Kill a busy master ``kills`` times, and judge it after each time and at the end."""
     with moments() as rng, master_command(file) as master:
         seed = rng.randrange(1 << 30)
-        with Load(master.address, seed=seed) as load, Repeater(master.address, seed=seed) as again:
+        with (
+            closing(Load(master.address, seed=seed)) as load,
+            closing(Repeater(master.address, seed=seed)) as again,
+        ):
             history, killed = History(), 0
             while killed < kills:
                 load.flows()

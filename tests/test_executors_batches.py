@@ -21,8 +21,7 @@ single = one_slot
 def wait_for(path: str) -> str:
     """A job that goes on until the file exists, and tells that it has begun."""
     Path(path + ".began").touch()
-    while not Path(path).exists():
-        time.sleep(0.005)
+    eventually(Path(path).exists, timeout=60)
     return path
 
 
@@ -203,7 +202,7 @@ def test_what_a_slow_job_of_many_prints_is_its_own(single: Jobs) -> None:
         if number == 20:
             for _ in range(3):
                 os.write(1, b"slowly\n")
-                time.sleep(0.03)
+                time.sleep(0.03)  # the slow work itself: longer than what counts as quick
 
     single.run(speak_slowly, 1)
     single.warm_up()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -61,23 +60,26 @@ def test_a_job_that_forks_answers_once(jobs: Jobs, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b""
 
 
-def test_a_copy_that_outlives_its_job_does_not_hide_its_death(jobs: Jobs) -> None:
-    def leave_a_copy(_: None) -> None:
+def test_a_copy_that_outlives_its_job_does_not_hide_its_death(jobs: Jobs, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+
+    def leave_a_copy(heard: str) -> None:
         if os.fork() == 0:
             os.setsid()
-            time.sleep(3)
+            eventually(Path(heard).exists, timeout=60)  # as long as nobody knows of the death
         os._exit(4)
 
-    ended = jobs.run(leave_a_copy)
-    assert ended.error == "the process running the job died (exit code 4)"
-    assert ended.run_seconds < 2
+    assert jobs.run(leave_a_copy, str(heard)).error == (
+        "the process running the job died (exit code 4)"
+    )
+    heard.touch()
 
 
 def test_a_job_that_writes_nonsense_to_our_channel_loses_its_process(jobs: Jobs) -> None:
     def meddle(_: None) -> None:
         channel = int(sys.argv[1])
         os.write(channel, b"oops\n")
-        time.sleep(60)
+        signal.pause()  # until it is killed
 
     assert jobs.run(meddle).error == "the process running the job died (SIGKILL)"
     assert jobs.run("Echo", 1).result == "1"

@@ -7,6 +7,7 @@ ratios are compared, and with tolerance, because a machine that runs tests has o
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import psutil
 import pytest
 
 from nucleus.client import Client
-from tests.durable_support import Load, MasterCommand, master_command, one_moment, pause
+from tests.durable_judge import one_moment
+from tests.durable_support import Load, MasterCommand, master_command, pause
 
 INTERVAL = 1.0  # seconds between two samples
 MAX_WAL = 64 * 1024 * 1024  # bytes; a checkpoint is due every 4 MB
@@ -55,7 +57,7 @@ def test_a_master_levels_off_within_ten_minutes(tmp_path: Path, options: tuple[s
 def soak(file: Path, *options: str, seconds: float) -> None:
     """Keep a master busy, and compare the last third with the one before."""
     with master_command(file, *options) as master:
-        with Load(master.address) as load, Client(master.address) as probe:
+        with closing(Load(master.address)) as load, Client(master.address) as probe:
             load.flows()
             samples = gather(master, load, probe, seconds)
             load.drain()

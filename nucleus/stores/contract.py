@@ -15,8 +15,9 @@ class Store(Protocol):
     """A place where a ledger survives its master.
 
     ``find`` and ``find_key`` make it the ledger's :class:`~nucleus.core.snapshot.Archive`.
-    Reads see committed changes only, and may come from any thread. One batch at a time is
-    staged and then committed, by whichever thread. What is kept of the past is for the
+    Reads see committed changes only, may come from any thread, and raise ``CommitFailed``
+    when the store cannot be read. One batch at a time is staged and then committed, by
+    whichever thread. What is kept of the past is for the
     :class:`~nucleus.core.retention.Retention` to say that the store was opened with.
     """
 
@@ -48,8 +49,6 @@ class Store(Protocol):
         """Raise ``Fenced`` when another master took the store over, ``CommitFailed`` when
         the store cannot be read.
         """
-
-    # Whatever follows reads, and raises ``CommitFailed`` when the store cannot be read.
 
     def find(self, job_id: str) -> Job | None:
         """The job under this id."""

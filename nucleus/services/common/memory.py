@@ -22,8 +22,8 @@ def no_collection() -> Iterator[None]:
 def keep_out(objects: int) -> None:
     """Let the collector ignore all there is now, so many objects among it.
 
-    They are let go as ever when nobody refers to them. Only cycles that are garbage already
-    stay for good, so this is done where there is much to be gained.
+    They are let go as ever when nobody refers to them. Cycles among them stay for good, also
+    those that become garbage later, so this is done where there is much to be gained.
     """
     if objects >= MANY:
         gc.freeze()
