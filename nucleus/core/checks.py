@@ -71,15 +71,20 @@ def check_report(report: Report, by: Reports, job: Job | None) -> Refusal | None
         return invalid("lease", report.lease, f"at most {MAX_INTEGER}")
     if not 0 <= report.run_seconds < math.inf:  # written so that NaN fails
         return invalid("run_seconds", report.run_seconds, "seconds, 0 or more")
-    for name, said in (
-        ("result", report.result),
-        ("error", report.error),
-        ("output", report.output),
-    ):
-        if said and len(said) > MAX_RESULT:
-            return invalid(name, f"{len(said)} characters", f"at most {MAX_RESULT} characters")
+    if refusal := _check_texts(report):
+        return refusal
     if report.result is None and report.error is None and not report.released:
         return invalid("outcome", None, "one of result, error and released is set")
+    return None
+
+
+def _check_texts(report: Report) -> Refusal | None:
+    result, error, output = report.result or "", report.error or "", report.output
+    if len(result) + len(error) + len(output) <= MAX_RESULT:
+        return None  # as nearly always: no need to look at each
+    for name, said in (("result", result), ("error", error), ("output", output)):
+        if len(said) > MAX_RESULT:
+            return invalid(name, f"{len(said)} characters", f"at most {MAX_RESULT} characters")
     return None
 
 

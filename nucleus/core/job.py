@@ -20,6 +20,8 @@ from nucleus.core.events import (
 )
 from nucleus.core.lifecycle import TERMINAL, Status, next_status
 
+MAX_DIGITS = 18  # of a number, so that a database can keep it
+
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
@@ -43,6 +45,10 @@ class Order:
     like: JobSpec  # its payload and client_seq do not count
     payloads: Sequence[str]  # JSON texts
     first_seq: int = 0  # the client's own key for the first; they count up; 0 without
+
+    def seq(self, place: int) -> int:
+        """The client's own key for the job at ``place``, 0 without."""
+        return self.first_seq and self.first_seq + place
 
 
 @dataclass(slots=True)
@@ -115,7 +121,8 @@ def make_job_id(ledger_id: str, seq: int) -> str:
 def job_number(job_id: str) -> int:
     """The ``seq`` in a job id; 0 for a text that is no job id."""
     number = job_id.rpartition("-")[2]
-    return int(number) if len(number) == 10 and number.isascii() and number.isdigit() else 0
+    digits = number.isascii() and number.isdigit()
+    return int(number) if digits and 10 <= len(number) <= MAX_DIGITS else 0
 
 
 def new_job(event: JobSubmitted) -> Job:

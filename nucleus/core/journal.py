@@ -1,6 +1,6 @@
 """The journal: gathers what happened until the next commit takes it away."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from nucleus.core.events import Event, WorkerHeartbeat
 from nucleus.core.job import Job, evolve
@@ -19,7 +19,7 @@ class Journal:
         self._jobs: dict[str, Job] = {}
         self._workers: dict[str, Worker] = {}
         self._gone: list[str] = []
-        self._key_runs: list[list[Any]] = []  # the fields of a KeyRun; the last one grows
+        self._key_runs: list[KeyRun] = []
         self._forgotten_keys: list[tuple[str, int]] = []
 
     def seq(self) -> int:
@@ -33,15 +33,18 @@ class Journal:
         self.totals.count(event)
         self._events.append(event)
 
+    def submitted(self, jobs: Sequence[Job], events: Sequence[Event]) -> None:
+        """Note jobs that came into being, and the events that tell of it."""
+        self._jobs.update((job.id, job) for job in jobs)
+        self._events += events
+        for event in events:
+            self.totals.count(event)
+
     def change(self, job: Job, event: Event) -> None:
         """Note ``event``, and change ``job`` by it."""
         evolve(job, event)
-        self.touch(job)
-        self.emit(event)
-
-    def touch(self, job: Job) -> None:
-        """The row of ``job`` is to be written."""
         self._jobs[job.id] = job
+        self.emit(event)
 
     def holds(self, job: Job) -> bool:
         """Whether ``job`` has changes that no commit has taken yet."""
@@ -62,15 +65,11 @@ class Journal:
         """Note a heartbeat, which is watched but never stored."""
         self._heartbeats.append(event)
 
-    def note_key(self, client: str, seq: int, number: int) -> None:
-        """Number ``seq`` of ``client`` became the job with this number."""
-        if self._key_runs:
-            last = self._key_runs[-1]
-            count = last[3]
-            if last[:3] == [client, seq - count, number - count]:
-                last[3] = count + 1
-                return
-        self._key_runs.append([client, seq, number, 1])
+    def note_keys(self, run: KeyRun) -> None:
+        """Keys of a client became jobs."""
+        if self._key_runs and self._key_runs[-1].leads_to(run):
+            run = self._key_runs.pop().joined(run)
+        self._key_runs.append(run)
 
     def forget_keys(self, client: str, up_to: int) -> None:
         """The keys of ``client`` up to this one are no longer wanted."""
@@ -83,7 +82,7 @@ class Journal:
             jobs=tuple(job.row() for job in self._jobs.values()),
             workers=tuple(worker_row(worker) for worker in self._workers.values()),
             gone_workers=tuple(self._gone),
-            key_runs=tuple(KeyRun(*run) for run in self._key_runs),
+            key_runs=tuple(self._key_runs),
             forgotten_keys=tuple(self._forgotten_keys),
             totals=self.totals.copy(),
             job_types=job_types,

@@ -5,11 +5,14 @@ its number for the job, 1, 2, 3 …; the last :data:`WINDOW` numbers of each cli
 remembered, and a client that was idle for :data:`IDLE` seconds is forgotten.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from nucleus.core.facts import fact
-from nucleus.core.job import Job, JobSpec, make_job_id
+from nucleus.core.job import Job, JobSpec, Order, make_job_id
 from nucleus.core.journal import Journal
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.snapshot import Archive, KeyRun
@@ -18,12 +21,36 @@ WINDOW = 4096  # keys for each client; the shipped client keeps fewer submits un
 IDLE = 3600.0  # seconds
 
 
+_first_seq = attrgetter("first_seq")
+
+
 @dataclass(slots=True)
 class _Window:
+    """The numbers of one client: a few runs of them, since its jobs come in batches."""
+
     last_used: float
     highest: int = 0
-    numbers: dict[int, int] = field(default_factory=dict)  # client_seq -> job number
-    forgotten: int = 0  # the store was told to forget up to here
+    runs: list[KeyRun] = field(default_factory=list)  # by first_seq; they never overlap
+    forgotten: int = 0  # it was forgotten up to here, and the store told to do so
+
+    def add(self, run: KeyRun) -> None:
+        """Remember what the numbers of ``run`` became."""
+        self.highest = max(self.highest, run.last_seq)
+        if self.runs and self.runs[-1].leads_to(run):
+            run = self.runs.pop().joined(run)
+        insort(self.runs, run, key=_first_seq)
+
+    def job_number(self, seq: int) -> int:
+        """What ``seq`` became; 0 when it is not remembered."""
+        place = bisect_right(self.runs, seq, key=_first_seq) - 1
+        if place < 0 or seq > self.runs[place].last_seq:
+            return 0
+        return self.runs[place].number_of(seq)
+
+    def forget(self, up_to: int) -> None:
+        """Drop what ended at ``up_to`` or before."""
+        self.forgotten = up_to
+        self.runs = [run for run in self.runs if run.last_seq > up_to]
 
 
 @fact
@@ -50,9 +77,14 @@ class Keys:
     def load(self, runs: Iterable[KeyRun], now: float) -> None:
         """Take over what a store remembers; nobody was idle while there was no master."""
         for run in runs:
-            window = self._windows.setdefault(run.client, _Window(now))
-            for place in range(run.count):
-                self._put(window, run.first_seq + place, run.first_number + place)
+            self._windows.setdefault(run.client, _Window(now)).add(run)
+
+    def new_for(self, order: Order, client: str) -> bool:
+        """Whether nothing of ``order`` can have been asked for before."""
+        if order.like.key:
+            return False
+        window = self._windows.get(client) if order.first_seq else None
+        return window is None or order.first_seq > window.highest
 
     def recognise(
         self, like: JobSpec, payload: str, client_seq: int, client: str, now: float
@@ -74,52 +106,45 @@ class Keys:
         window.last_used = now
         if seq > window.highest:
             return None
-        number = window.numbers.get(seq)
-        if number is not None:
-            job_id = make_job_id(self._ledger_id, number)
-            job = self._live.get(job_id) or self._archive.find(job_id)
-            if job is None:  # trimmed meanwhile, but the number is still its
-                return Accepted(job_id, duplicate=True)
-            return _repeat(job, like, payload, f"client_seq: {seq}")
         if seq <= window.highest - WINDOW:
             message = f"client_seq: {seq} is too old to tell whether it was seen"
             return Refusal(Reason.KEY_EXPIRED, message)
-        return None
+        number = window.job_number(seq)
+        if not number:
+            return None
+        job_id = make_job_id(self._ledger_id, number)
+        job = self._live.get(job_id) or self._archive.find(job_id)
+        if job is None:  # trimmed meanwhile, but the number is still its
+            return Accepted(job_id, duplicate=True)
+        return _repeat(job, like, payload, f"client_seq: {seq}")
 
     def _of_user(self, key: str) -> Job | None:
         job_id = self._users.get(key)
         return self._live[job_id] if job_id is not None else self._archive.find_key(key)
 
-    def hold(self, job: Job) -> None:
-        """Remember the user's key of a live job."""
-        if job.key:
-            self._users[job.key] = job.id
+    def hold(self, jobs: Iterable[Job]) -> None:
+        """Remember the users' keys of live jobs."""
+        self._users.update((job.key, job.id) for job in jobs if job.key)
 
     def let_go(self, job: Job) -> None:
         """The job left memory: the archive knows its user's key now."""
         self._users.pop(job.key, None)
 
-    def remember(self, job: Job, now: float) -> None:
-        """Remember which number of which client became ``job``."""
-        window = self._windows.setdefault(job.client, _Window(now))
+    def remember(self, jobs: Sequence[Job], now: float) -> None:
+        """Remember which numbers of their client became ``jobs``, in ascending order."""
+        client = jobs[0].client
+        window = self._windows.setdefault(client, _Window(now))
         window.last_used = now
-        self._put(window, job.client_seq, job.number)
-        self._journal.note_key(job.client, job.client_seq, job.number)
+        # What counts up on both sides at once is a run.
+        for _, alike in groupby(jobs, lambda job: job.client_seq - job.number):
+            first, *others = alike
+            run = KeyRun(client, first.client_seq, first.number, 1 + len(others))
+            window.add(run)
+            self._journal.note_keys(run)
         outdated = window.highest - WINDOW
         if outdated >= window.forgotten + WINDOW:  # now and then, not each time
-            window.forgotten = outdated
-            self._journal.forget_keys(job.client, outdated)
-
-    def _put(self, window: _Window, seq: int, number: int) -> None:
-        window.numbers[seq] = number
-        if seq == window.highest + 1:  # as nearly always
-            window.numbers.pop(seq - WINDOW, None)
-            window.highest = seq
-        elif seq > window.highest:
-            outdated = range(window.highest - WINDOW + 1, min(seq - WINDOW, window.highest) + 1)
-            for old in outdated:
-                window.numbers.pop(old, None)
-            window.highest = seq
+            window.forget(outdated)
+            self._journal.forget_keys(client, outdated)
 
     def forget_idle(self, now: float) -> None:
         """Drop the clients that were idle for too long."""

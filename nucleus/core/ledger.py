@@ -13,6 +13,7 @@ knows no sockets, and it never raises for what a remote party did wrong: it answ
 The numbered promises are those of ``docs/architecture.md``.
 """
 
+from collections.abc import Sequence
 from operator import attrgetter
 
 from nucleus.core.attempts import Attempts
@@ -98,7 +99,7 @@ class Ledger:
 
     def _adopt(self, job: Job) -> None:
         self._jobs[job.id] = job
-        self._keys.hold(job)
+        self._keys.hold([job])
         if job.status is Status.QUEUED:
             self._ready.push(job, self._latest)
         elif holder := self.roster.find(job.worker, job.incarnation):
@@ -122,12 +123,7 @@ class Ledger:
         refusal = check_order(order, client) or self._check_type(order.like.job_type)
         if refusal is not None:
             return [refusal] * len(order.payloads)
-        step = 1 if order.first_seq else 0
-        return [
-            self._check_payload(order.like.job_type, payload)
-            or self._enter(order.like, payload, order.first_seq + place * step, client, now)
-            for place, payload in enumerate(order.payloads)
-        ]
+        return self._enter(order, client, now)
 
     def retry(self, job_id: str, key: str, now: float) -> Accepted | Refusal:
         """Make a new job like the ended ``job_id``; terminal is terminal."""
@@ -148,54 +144,68 @@ class Ledger:
             retry_of=job.id,
         )
         order = Order(spec, (spec.payload,))
-        return check_order(order, "") or self._enter(spec, spec.payload, 0, "", now)
+        return check_order(order, "") or self._enter(order, "", now)[0]
 
     def _check_type(self, job_type: str) -> Refusal | None:
         if job_type in self._job_types:
             return None
         return invalid("job_type", job_type, f"known: {', '.join(self.job_types())}")
 
-    def _check_payload(self, job_type: str, payload: str) -> Refusal | None:
-        problem = self._catalog.check(job_type, payload)
-        return Refusal(Reason.INVALID, problem) if problem else None
+    def _enter(self, order: Order, client: str, now: float) -> list[Accepted | Refusal]:
+        outcomes = self._recognise(order, client, now)
+        new = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        room = max(0, self.limits.max_queued - len(self._ready))
+        jobs = self._create(order, new[:room], client, now)
+        accepted = iter([Accepted(job.id, False) for job in jobs])
+        return [outcome or next(accepted, None) or self._full() for outcome in outcomes]
 
-    def _enter(
-        self, like: JobSpec, payload: str, client_seq: int, client: str, now: float
-    ) -> Accepted | Refusal:
-        known = self._keys.recognise(like, payload, client_seq, client, now)
-        if known is not None:
-            return known
-        if len(self._ready) >= self.limits.max_queued:
-            message = f"queue: {len(self._ready)} jobs wait; at most {self.limits.max_queued}"
-            return Refusal(Reason.QUEUE_FULL, message)
-        return Accepted(self._create(like, payload, client_seq, client, now), False)
+    def _recognise(self, order: Order, client: str, now: float) -> list[Accepted | Refusal | None]:
+        """What is known or refused already; ``None`` for each job that is new."""
+        like, check = order.like, self._catalog.check
+        problems = [check(like.job_type, payload) for payload in order.payloads]
+        if self._keys.new_for(order, client):
+            return [Refusal(Reason.INVALID, problem) if problem else None for problem in problems]
+        return [
+            Refusal(Reason.INVALID, problem)
+            if problem
+            else self._keys.recognise(like, order.payloads[place], order.seq(place), client, now)
+            for place, problem in enumerate(problems)
+        ]
 
-    def _create(self, like: JobSpec, payload: str, client_seq: int, client: str, now: float) -> str:
-        seq = self._journal.seq()
-        event = JobSubmitted(
-            seq,
-            now,
-            make_job_id(self.ledger_id, seq),
-            like.job_type,
-            payload,
-            like.priority,
-            now + like.delay if like.delay else now,
-            like.max_attempts,
-            like.timeout,
-            like.key,
-            client,
-            client_seq,
-            like.retry_of,
-        )
-        job = new_job(event)
-        self._jobs[job.id] = job
-        self._keys.hold(job)
-        if client_seq:
-            self._keys.remember(job, now)
-        self._ready.push(job, now)
-        self._journal.touch(job)
-        self._journal.emit(event)
-        return job.id
+    def _full(self) -> Refusal:
+        message = f"queue: {len(self._ready)} jobs wait; at most {self.limits.max_queued}"
+        return Refusal(Reason.QUEUE_FULL, message)
+
+    def _create(self, order: Order, places: Sequence[int], client: str, now: float) -> list[Job]:
+        """Make jobs of those that stand at ``places`` of ``order``."""
+        like, journal, ledger_id = order.like, self._journal, self.ledger_id
+        not_before = now + like.delay if like.delay else now
+        events = [
+            JobSubmitted(
+                seq := journal.seq(),
+                now,
+                make_job_id(ledger_id, seq),
+                like.job_type,
+                order.payloads[place],
+                like.priority,
+                not_before,
+                like.max_attempts,
+                like.timeout,
+                like.key,
+                client,
+                order.seq(place),
+                like.retry_of,
+            )
+            for place in places
+        ]
+        jobs = list(map(new_job, events))
+        self._jobs.update((job.id, job) for job in jobs)
+        journal.submitted(jobs, events)
+        self._ready.extend(jobs, now)
+        self._keys.hold(jobs)
+        if order.first_seq and jobs:
+            self._keys.remember(jobs, now)
+        return jobs
 
     def cancel(self, job_id: str, now: float) -> Refusal | None:
         """Cancel a queued or running job; again for a cancelled one does no harm."""

@@ -1,25 +1,21 @@
 """Submits on their way to a master: those that are alike travel as one order."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TypeAlias
 
 from nucleus.core.job import JobSpec, Order
 
-
-class Submit(NamedTuple):
-    """A submit under the number that its client gave it."""
-
-    client_seq: int
-    like: JobSpec  # the options; its payload does not count
-    payload: str  # JSON text
+# A submit: the number that its client gave it, its options (their payload does not count), and
+# its payload as JSON text. A plain tuple, because one is made for each job.
+Submit: TypeAlias = tuple[int, JobSpec, str]
 
 
 def orders(submits: list[Submit]) -> Iterator[Order]:
     """Gather runs of submits with the same options and consecutive numbers."""
     begin = 0
     for place, (client_seq, like, _) in enumerate(submits):
-        first = submits[begin]
-        if like is not first.like or like.key or client_seq != first.client_seq + place - begin:
+        first_seq, first_like, _ = submits[begin]
+        if like is not first_like or like.key or client_seq != first_seq + place - begin:
             if place > begin:
                 yield _order(submits[begin:place])
             begin = place
@@ -28,5 +24,5 @@ def orders(submits: list[Submit]) -> Iterator[Order]:
 
 
 def _order(submits: list[Submit]) -> Order:
-    first = submits[0]
-    return Order(first.like, [submit.payload for submit in submits], first.client_seq)
+    first_seq, like, _ = submits[0]
+    return Order(like, [payload for _, _, payload in submits], first_seq)

@@ -14,7 +14,7 @@ skipped when they come up, and swept out when they outnumber the live ones.
 
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import neg
 from typing import Any
@@ -41,6 +41,7 @@ class _Line:
     def __init__(self, key: Callable[[Job], Key]) -> None:
         self._key = key
         self._in_order: deque[Job] = deque()
+        self._last: Key = (0.0, 0)  # of the last one there
         self._others: list[tuple[Key, int, Job]] = []  # a heap; the number settles repeats
         self._pushes = 0
 
@@ -52,11 +53,13 @@ class _Line:
         yield from (entry[-1] for entry in self._others)
 
     def push(self, job: Job) -> None:
-        if not self._in_order or self._key(self._in_order[-1]) < self._key(job):
+        key = self._key(job)
+        if not self._in_order or self._last < key:
             self._in_order.append(job)
+            self._last = key
         else:
             self._pushes += 1
-            heappush(self._others, (self._key(job), self._pushes, job))
+            heappush(self._others, (key, self._pushes, job))
 
     def head(self) -> Job | None:
         """The first job that is still queued."""
@@ -91,14 +94,11 @@ class _Rank:
         self.front = _Line(_submitted)
         self.fresh = _Line(_runs_from)
 
-    def push(self, job: Job) -> None:
-        (self.front if job.front else self.fresh).push(job)
+    def line(self, job: Job) -> _Line:
+        return self.front if job.front else self.fresh
 
     def head(self) -> Job | None:
         return self.front.head() or self.fresh.head()
-
-    def pop(self, job: Job) -> None:
-        (self.front if job.front else self.fresh).pop()
 
     def sweep(self, live: int) -> None:
         self.front.sweep(live)
@@ -121,12 +121,13 @@ class _Ranks:
     def __iter__(self) -> Iterator[_Rank]:
         return iter(self._by_priority.values())
 
-    def push(self, job: Job) -> None:
+    def line(self, job: Job) -> _Line:
+        """Where ``job`` stands, or has to stand."""
         rank = self._by_priority.get(job.priority)
         if rank is None:
             rank = self._by_priority[job.priority] = _Rank()
             insort(self._priorities, job.priority, key=neg)
-        rank.push(job)
+        return rank.line(job)
 
     def head(self) -> Job | None:
         while self._priorities:
@@ -135,9 +136,6 @@ class _Ranks:
                 return job
             del self._by_priority[self._priorities.pop(0)]
         return None
-
-    def pop(self, job: Job) -> None:
-        self._by_priority[job.priority].pop(job)
 
 
 class ReadyQueue:
@@ -154,17 +152,22 @@ class ReadyQueue:
 
     def push(self, job: Job, now: float) -> None:
         """Take in a QUEUED job."""
-        self._length += 1
-        if job.not_before > now:
-            self._delayed.push(job)
-        else:
-            self._enqueue(job)
+        self.extend((job,), now)
 
-    def _enqueue(self, job: Job) -> None:
+    def extend(self, jobs: Sequence[Job], now: float) -> None:
+        """Take in QUEUED jobs of one type and priority that may run from one time on."""
+        if not jobs:
+            return
+        line = self._delayed if jobs[0].not_before > now else self._line(jobs[0])
+        for job in jobs:
+            line.push(job)
+        self._length += len(jobs)
+
+    def _line(self, job: Job) -> _Line:
         ranks = self._by_type.get(job.job_type)
         if ranks is None:
             ranks = self._by_type[job.job_type] = _Ranks()
-        ranks.push(job)
+        return ranks.line(job)
 
     @property
     def startable(self) -> bool:
@@ -183,17 +186,20 @@ class ReadyQueue:
         self._by_type = {t: ranks for t, ranks in self._by_type.items() if ranks.head()}
         while (job := self._delayed.head()) and job.not_before <= now:
             self._delayed.pop()
-            self._enqueue(job)
+            self._line(job).push(job)
 
     def head(self, job_types: Collection[str]) -> Job | None:
         """The next job of these types, or ``None``; it stays where it is."""
-        lines = [ranks for job_type, ranks in self._by_type.items() if job_type in job_types]
-        heads = [job for ranks in lines if (job := ranks.head())]
-        return heads[0] if len(heads) == 1 else min(heads, key=_order, default=None)
+        first: Job | None = None
+        for job_type, ranks in self._by_type.items():
+            job = ranks.head() if job_type in job_types else None
+            if job is not None and (first is None or place(job) < place(first)):
+                first = job
+        return first
 
     def pop(self, job: Job) -> None:
         """Take out ``job``, which :meth:`head` has just named."""
-        self._by_type[job.job_type].pop(job)
+        self._line(job).pop()
         self._length -= 1
 
     def waiting_since(self) -> float | None:
@@ -205,6 +211,7 @@ class ReadyQueue:
         return min((time for time in times if time is not None), default=None)
 
 
-def _order(job: Job) -> tuple[Any, ...]:
+def place(job: Job) -> tuple[Any, ...]:
+    """Where a queued job stands: the smallest is next."""
     key = _submitted(job) if job.front else _runs_from(job)
     return -job.priority, not job.front, key

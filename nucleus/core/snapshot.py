@@ -87,6 +87,24 @@ class KeyRun:
     first_number: int
     count: int
 
+    @property
+    def last_seq(self) -> int:
+        """The last key."""
+        return self.first_seq + self.count - 1
+
+    def number_of(self, seq: int) -> int:
+        """The number of the job that the key ``seq`` became."""
+        return self.first_number + seq - self.first_seq
+
+    def leads_to(self, other: "KeyRun") -> bool:
+        """Whether ``other`` goes on where this run ends."""
+        follows = other.first_seq == self.last_seq + 1 and other.client == self.client
+        return follows and other.first_number == self.number_of(other.first_seq)
+
+    def joined(self, other: "KeyRun") -> "KeyRun":
+        """This run, and the one that it leads to, as one."""
+        return KeyRun(self.client, self.first_seq, self.first_number, self.count + other.count)
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:

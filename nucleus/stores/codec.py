@@ -12,6 +12,8 @@ from operator import attrgetter
 from typing import Any
 
 from nucleus.core.events import KINDS, Event, JobSubmitted
+from nucleus.stores.inserts import Insert
+from nucleus.stores.schema import LEDGER_ID_LENGTH
 
 COLUMNS = (
     "seq",
@@ -69,7 +71,7 @@ EVENTS_SQL = (
 class Codec:
     """How one kind of event is kept."""
 
-    insert: str  # SQL with places for ``values``
+    insert: Insert
     values: Callable[[Any], tuple[Any, ...]]
 
 
@@ -82,18 +84,15 @@ def _codec(kind: str) -> Codec:
     if from_job:
         # The number of a job is the end of its id; SQLite cuts it out faster than Python.
         columns.append("job_id")
-        places["number"] = "CAST(substr(?, -10) AS INTEGER)"
+        places["number"] = f"CAST(substr(?, {LEDGER_ID_LENGTH + 2}) AS INTEGER)"
     plain = attrgetter(*columns)
     if not details:
-        return Codec(_insert(places), plain)
+        return Codec(Insert("history", places), plain)
     places["detail"] = "?"
+    insert = Insert("history", places)
     if KINDS[kind] is JobSubmitted:
-        return Codec(_insert(places), lambda event: (*plain(event), _delay(event)))
-    return Codec(_insert(places), lambda event: (*plain(event), _detail(event, details)))
-
-
-def _insert(places: dict[str, str]) -> str:
-    return f"INSERT INTO history ({', '.join(places)}) VALUES ({', '.join(places.values())})"
+        return Codec(insert, lambda event: (*plain(event), _delay(event)))
+    return Codec(insert, lambda event: (*plain(event), _detail(event, details)))
 
 
 def _detail(event: Event, names: list[str]) -> str:

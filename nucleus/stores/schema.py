@@ -11,6 +11,7 @@ from nucleus.core.errors import StoreRefused
 
 APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
 SCHEMA_VERSION = 2
+LEDGER_ID_LENGTH = 6  # characters; those of a job's id behind them and a "-" are its number
 
 _TABLES = """
 CREATE TABLE ledger (
@@ -139,7 +140,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     _run(connection, _TABLES)
-    first = (secrets.token_hex(3), 0, 1, 0.0, "{}", "[]", 1, 0)
+    first = (secrets.token_hex(LEDGER_ID_LENGTH // 2), 0, 1, 0.0, "{}", "[]", 1, 0)
     connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first)
     _set_version(connection, SCHEMA_VERSION)
 

@@ -29,6 +29,7 @@ from nucleus.core.lifecycle import Status
 from nucleus.core.retention import ENDINGS, Retention, weight
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
+from nucleus.stores.inserts import Insert
 from nucleus.stores.lock import check_file, check_folder, hold_lock, still_holds
 from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
 from nucleus.stores.schema import prepare
@@ -36,7 +37,7 @@ from nucleus.stores.schema import prepare
 BUSY_TIMEOUT = 1.0  # seconds; transactions begin on the event loop, which may not stand still
 
 _JOB_COLUMNS = ", ".join(JOB_FIELDS)
-_ADD_JOB = f"INSERT INTO jobs VALUES ({', '.join('?' * len(JOB_FIELDS))})"
+_ADD_JOBS = Insert("jobs", dict.fromkeys(JOB_FIELDS, "?"))
 # What a client asked for never changes, so it is not written again.
 _ASKED = JOB_FIELDS.index("not_before")
 _CHANGE_JOB = (
@@ -200,14 +201,14 @@ class SqliteStore:
         known: list[tuple[Any, ...]] = []
         for row in changes.jobs:
             (new if row[_NUMBER] >= self._extent.next_seq else known).append(row)
-        write.executemany(_ADD_JOB, new)
+        _ADD_JOBS.run(write, new)
         changed = [(*row[_ASKED:], row[_NUMBER]) for row in known]
         if changed and write.executemany(_CHANGE_JOB, changed).rowcount != len(changed):
             raise sqlite3.IntegrityError("a job that changed is not in the file")
         # In runs of one kind, and in order: rows are appended, never inserted.
         for kind, events in groupby(changes.events, type):
             codec = CODECS[kind]
-            write.executemany(codec.insert, map(codec.values, events))
+            codec.insert.run(write, map(codec.values, events))
         write.executemany(_PUT_WORKER, (_worker_values(row) for row in changes.workers))
         write.executemany(
             "DELETE FROM workers WHERE name = ?", [(n,) for n in changes.gone_workers]

@@ -59,6 +59,7 @@ def master(
     """
     from nucleus.core.limits import Limits
     from nucleus.core.retention import Retention
+    from nucleus.services.common.memory import expect_many, keep_out
     from nucleus.services.master.service import Master
 
     def make(ending: Ending) -> Master:
@@ -71,6 +72,8 @@ def master(
             monitoring=monitoring,
             limits=Limits(worker_timeout=worker_timeout),
             on_fenced=ending.give_up,
+            on_loaded=keep_out,
         )
 
+    expect_many()
     ctx.exit(run_service(make, part="master", log_level=log_level, lifeline=lifeline))

@@ -23,7 +23,7 @@ from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
 from nucleus.rpc.backoff import Backoff
-from nucleus.services.common.memory import keep_out, no_collection
+from nucleus.services.common.memory import no_collection
 from nucleus.services.common.threads import DaemonThreads
 from nucleus.services.master.metrics import OBSERVED, MasterMetrics
 from nucleus.services.master.streams import Streams
@@ -52,6 +52,7 @@ class Engine:
         *,
         on_serving: Callable[[bool], Awaitable[None]],
         on_fenced: Callable[[str], None],
+        on_loaded: Callable[[int], None],
     ) -> None:
         self.store = store
         self.metrics = MasterMetrics()
@@ -62,6 +63,7 @@ class Engine:
         self._clock = clock
         self._on_serving = on_serving
         self._on_fenced = on_fenced
+        self._on_loaded = on_loaded
         self._serving = False
         self._failed: CommitFailed | None = None  # the ledger is to be loaded again
         self._wake = asyncio.Event()
@@ -154,7 +156,7 @@ class Engine:
             snapshot = await self._off_loop(self._disk, self.store.load)
             now = self._clock.now()
             ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now)
-        keep_out(len(snapshot.jobs))
+        self._on_loaded(len(snapshot.jobs))
         self.outbox: Outbox[Effect] = Outbox(ledger)
         self._published = ledger.next_seq
         self.watchers.restart(self._published)

@@ -41,7 +41,8 @@ class Master:
     ``store`` is ``"memory"`` or the path of an SQLite file; ``retention`` is what it keeps of
     the past. ``port`` 0 takes a free one;
     after ``start`` it is the real one. ``on_fenced`` is called, from the loop, when another
-    master has taken the store over: this one has stopped serving then.
+    master has taken the store over: this one has stopped serving then. ``on_loaded`` is
+    called, from the loop, with the number of live jobs after each load of the ledger.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Master:
         limits: Limits | None = None,
         registry: Registry | None = None,
         on_fenced: Callable[[str], None] = lambda reason: None,
+        on_loaded: Callable[[int], None] = lambda jobs: None,
     ) -> None:
         self.host = host
         self.port = port
@@ -68,6 +70,7 @@ class Master:
         self._limits = limits or Limits()
         self._catalog = RegistryCatalog(registry or default_registry())
         self._on_fenced = on_fenced
+        self._on_loaded = on_loaded
         self._loop: loop.LoopThread | None = None
         self._pusher: MetricsPusher | None = None
 
@@ -100,6 +103,7 @@ class Master:
             SystemClock(),
             on_serving=self._set_health,
             on_fenced=self._on_fenced,
+            on_loaded=self._on_loaded,
         )
         engine = self._engine
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
