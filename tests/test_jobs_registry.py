@@ -5,9 +5,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 import nucleus.jobs.registry as registry_module
 from nucleus.core.errors import InvalidArgument
@@ -99,6 +100,15 @@ def test_a_schema_may_be_anything_that_pydantic_takes(registry: Registry) -> Non
     assert registry.check("Plot", '[{"x": 1, "y": 2}]') is None
     refusal = 'payload: [{"x": 1}] is not allowed; Plot takes a list of points'
     assert registry.check("Plot", '[{"x": 1}]') == refusal
+
+
+def test_a_check_that_has_a_bug_refuses_and_says_why(registry: Registry) -> None:
+    def buggy(value: int) -> int:
+        raise KeyError("oops")
+
+    registry.register(JobType("Odd", double, "odd numbers", Annotated[int, AfterValidator(buggy)]))
+    says = "payload: 1 cannot be checked (KeyError('oops')); Odd takes odd numbers"
+    assert registry.check("Odd", "1") == says
 
 
 def test_the_json_schema_says_what_the_check_does() -> None:

@@ -158,10 +158,16 @@ def test_a_call_with_too_many_items_is_refused_as_a_whole(stub: JobQueueServiceS
     before = counts(stub)
     order = pb.Order(like=pb.JobSpec(job_type="Echo"), payloads=["1"] * 5001)
     many = pb.Results(job_ids=["x"] * 5001)
+    numbers = range(5001)
     too_many: dict[str, Callable[[], object]] = {
         "jobs": lambda: stub.SendJobs(pb.SendJobsRequest(orders=[order])),
         "job_ids": lambda: stub.LookupJobs(pb.LookupJobsRequest(job_ids=["x"] * 5001)),
         "results": lambda: stub.SendResults(pb.SendResultsRequest(results=many)),
+        "orders": lambda: stub.SendJobs(pb.SendJobsRequest(orders=[pb.Order()] * 5001)),
+        "leases": lambda: list(stub.GetJobs(pb.GetJobsRequest(leases=numbers))),
+        "job_types": lambda: list(stub.GetJobs(pb.GetJobsRequest(job_types=["x"] * 5001))),
+        "running": lambda: stub.Heartbeat(pb.HeartbeatRequest(running=numbers)),
+        "stopped": lambda: stub.Heartbeat(pb.HeartbeatRequest(stopped=numbers)),
     }
     for field, call in too_many.items():
         refusal = refused(call)

@@ -15,7 +15,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from nucleus.client import Client, JobHandle
-from nucleus.core.errors import NucleusError, StoreRefused
+from nucleus.core.errors import CommitFailed, NucleusError, StoreRefused
+from nucleus.core.job import JobSpec
+from nucleus.core.ledger import Ledger
 from nucleus.core.limits import Limits
 from nucleus.core.retention import Retention
 from nucleus.rpc import job_queue_pb2 as pb
@@ -82,6 +84,25 @@ def judge(file: Path, handles: list[JobHandle]) -> None:
 
 
 # ---- commits that fail ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["sqlite", "memory"])
+def test_a_bug_in_a_command_throws_the_half_changed_ledger_away(file: Path, durable: bool) -> None:
+    def half_done(ledger: Ledger, now: float) -> None:
+        ledger.submit(JobSpec("Echo", "2"), "", now)
+        raise ZeroDivisionError("as a bug would")
+
+    with running_master(str(file) if durable else "memory") as master:
+        running = master._loop
+        assert running is not None
+        with open_stub(master.address) as stub:
+            stub.SendJob(ECHO)
+            with pytest.raises(CommitFailed, match="ZeroDivisionError: as a bug would") as failure:
+                running.run(master._engine.run(half_done))
+            assert failure.value.definite
+            eventually(lambda: health(master.address) == "SERVING")
+            state = stub.GetClusterState(pb.GetClusterStateRequest())
+            assert (state.submitted, state.epoch) == (1, 2)
 
 
 def test_a_commit_that_fails_is_definite_and_the_master_comes_back(file: Path) -> None:

@@ -140,6 +140,8 @@ class Registry:
             self._adapter(job_type).validate_json(payload_json, strict=True)
         except ValidationError:
             return f"{shorten(payload_json.strip())} is not allowed"
+        except Exception as error:  # whatever a stranger's check raises
+            return f"{shorten(payload_json.strip())} cannot be checked ({error!r})"
         return None
 
     def _adapter(self, job_type: JobType) -> "TypeAdapter[Any]":

@@ -95,10 +95,13 @@ class Engine:
     def _carry_out(self, command: Callable[[Ledger, float], T]) -> T:
         try:
             return command(self.outbox.ledger, self._clock.now())
-        except CommitFailed as failure:  # the ledger could not look up a job: it is half changed
-            self._failed, self._serving = failure, False
+        except Exception as error:  # a job could not be looked up, or a bug: it is half changed
+            if not isinstance(error, CommitFailed):
+                logger.exception("a bug in the ledger")
+                error = CommitFailed(f"{type(error).__name__}: {error}", definite=True)
+            self._failed, self._serving = error, False
             self._wake.set()
-            raise
+            raise error
 
     def check_serving(self) -> None:
         """Raise ``NotServing`` while the ledger is being loaded, and after the end."""
@@ -201,12 +204,10 @@ class Engine:
 
     def _release_leases(self, batch: Changes) -> None:
         leased: defaultdict[str, list[Job]] = defaultdict(list)
+        find, observe = self.outbox.ledger.in_memory, self.metrics.observe
         for event in batch.events:
-            if isinstance(event, OBSERVED):
-                job = self.outbox.ledger.in_memory(event.job_id)
-                if job is None:
-                    continue
-                self.metrics.observe(event, job)
+            if isinstance(event, OBSERVED) and (job := find(event.job_id)):
+                observe(event, job)
                 # A lease that was voided while it was being committed is not worth sending.
                 if type(event) is JobLeased and job.lease == event.seq:
                     leased[event.worker].append(job)

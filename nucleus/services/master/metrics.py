@@ -69,7 +69,7 @@ class MasterMetrics:
         """``event`` happened to ``job``."""
         if isinstance(event, JobLeased):
             if job.attempts == 0 and not job.front:  # later leases would count earlier runs
-                self._wait.observe(max(0.0, event.at - max(job.submitted_at, job.not_before)))
+                self._wait.observe(event.at - job.not_before)
         elif isinstance(event, JobCompleted) or event.reason == "failed":
             # A worker said how long the attempt ran; a lost one never does.
             run = self._run.get(job.job_type)

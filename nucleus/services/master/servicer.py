@@ -34,7 +34,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 DEFAULT_PAGE = 1_000  # jobs
 MAX_PAGE = 5_000
-MAX_ITEMS = 5_000  # submits, results or ids in one call
+MAX_ITEMS = 5_000  # of any kind in one call: submits, results, ids, leases
 
 
 class JobQueueService(JobQueueServiceServicer):
@@ -80,6 +80,7 @@ class JobQueueService(JobQueueServiceServicer):
 
     async def SendJobs(self, request: pb.SendJobsRequest, context: Context) -> pb.SendJobsReply:
         """Submit many jobs."""
+        await _limit("orders", len(request.orders), context)
         await _limit("jobs", sum(len(order.payloads) for order in request.orders), context)
         orders = [convert.order_from_message(order) for order in request.orders]
         client = request.client_id
@@ -111,6 +112,8 @@ class JobQueueService(JobQueueServiceServicer):
         self, request: pb.GetJobsRequest, context: Context
     ) -> AsyncIterator[pb.JobBatch]:
         """Open a worker's session, and send it jobs until the stream ends."""
+        await _limit("job_types", len(request.job_types), context)
+        await _limit("leases", len(request.leases), context)
         hello = convert.hello_from_message(request)
         stream = WorkerStream(hello.worker, hello.incarnation, hello.session)
         opened = False
@@ -154,6 +157,7 @@ class JobQueueService(JobQueueServiceServicer):
     ) -> pb.SendResultsReply:
         """Take many results."""
         await _limit("results", len(request.results.job_ids), context)
+        await _limit("stopped", len(request.stopped), context)
         try:
             reports = convert.reports_from_message(request)
         except ValueError as error:
@@ -164,6 +168,8 @@ class JobQueueService(JobQueueServiceServicer):
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatReply:
         """Hear that a worker lives."""
+        await _limit("running", len(request.running), context)
+        await _limit("stopped", len(request.stopped), context)
         beat = convert.beat_from_message(request)
         answer = await self._run(context, lambda ledger, now: ledger.heartbeat(beat, now))
         if isinstance(answer, Refusal):

@@ -24,6 +24,7 @@ def cluster_state(ledger: Ledger, allowed: Callable[[str], str], now: float) -> 
             pb.JobTypeInfo(job_type=name, allowed=allowed(name)) for name in ledger.job_types()
         ],
         next_seq=ledger.next_seq,
+        worker_timeout=ledger.limits.worker_timeout,
     )
 
 
