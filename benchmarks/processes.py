@@ -42,7 +42,9 @@ class Processes:
         self.folder = Path(self._folder.name)
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *command: str, env: Mapping[str, str] | None = None) -> None:
+    def start(
+        self, *command: str, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
         """Start a command in the project's root; what it prints goes to a file."""
         with self._log(len(self._running)).open("wb") as log:
             process = subprocess.Popen(
@@ -54,6 +56,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
             )
         self._running.append(process)
+        return process
 
     def wait_for_port(self, port: int) -> None:
         """Wait until someone listens; raises ``Broken`` with the log of a process that ended."""
