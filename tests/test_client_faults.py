@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import pytest
 from nucleus.client import Client
 from nucleus.cluster.proxy import Proxy
 from nucleus.core.client_session import MAX_PENDING
-from nucleus.core.errors import LedgerLost, NotFound, Unavailable
+from nucleus.core.errors import FailedPrecondition, LedgerLost, NotFound, Unavailable
 from nucleus.core.events import JobCompleted, JobSubmitted, WorkerHeartbeat
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc import loop
 from nucleus.services.master import Master
 from nucleus.stores import memory
+from tests.nonsense_support import nonsense_master
 from tests.support import (
     eventually,
     free_port,
@@ -44,13 +46,13 @@ class Cable:
         self._loop.run(self._cut())
 
     async def _cut(self) -> None:
-        connections = list(self._proxy._connections)
+        connections = list(self._proxy._tasks)
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
     def swallow(self) -> None:
-        self._loop.call(self._proxy.partition)
+        self._loop.call(partial(self._proxy.cut, there=True, back=True))
 
     def heal(self) -> None:
         self._loop.call(self._proxy.heal)
@@ -270,6 +272,46 @@ def test_a_restart_on_the_same_file_is_no_loss(tmp_path: Path) -> None:
             handle.acknowledged(timeout=10)
         with running_master(store, port=port) as second, running_worker(second.address):
             assert handle.result(timeout=20) == 1
+
+
+# ---- masters that answer nonsense -----------------------------------------------------
+
+MORE_REFUSED_THAN_ASKED = pb.SendJobsReply(
+    job_ids=["a"], refused=[pb.Refused(place=7)], ledger_id="a"
+)
+COLUMNS_OF_DIFFERENT_LENGTHS = pb.EventBatch(
+    events=[pb.Events(kind="JobCompleted", seq=[1])], ledger_id="a"
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"SendJobs": MORE_REFUSED_THAN_ASKED},
+        {"SendJobs": pb.SendJobsReply(ledger_id="a")},
+        {"WatchEvents": COLUMNS_OF_DIFFERENT_LENGTHS},
+    ],
+)
+def test_nobody_waits_for_ever_for_a_master_that_answers_nonsense(
+    answer: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        nonsense_master(**answer) as address,
+        pytest.warns(UserWarning, match="1 submits"),
+        Client(address) as client,
+    ):
+        handle = client.submit("Echo", 1)
+        with pytest.raises(Unavailable, match=r"the client ended .*; the job may go on") as error:
+            handle.result(timeout=10)
+        assert not error.value.definite
+        with pytest.raises(FailedPrecondition, match=r"the client ended .*; nothing was"):
+            client.submit("Echo", 2)
+        with pytest.raises(Unavailable, match="1 submits were not acknowledged: the client"):
+            client.flush()
+        with pytest.raises(Unavailable, match="nobody follows a-1"):
+            client._tracker.adopt("a-1", handle)
+    assert [record.name for record in caplog.records] == ["nucleus.client"], "it is said once"
+    assert caplog.records[0].exc_info
 
 
 # ---- the end of the interpreter -------------------------------------------------------

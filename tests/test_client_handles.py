@@ -1,6 +1,7 @@
 """What a handle promises, and what ``submit`` says at once."""
 
 import asyncio
+import gc
 import threading
 import warnings
 from collections.abc import Iterator
@@ -257,6 +258,27 @@ def test_futures_of_two_clients_may_be_waited_for_in_any_order() -> None:
         with first._told, ThreadPoolExecutor(1) as pool:
             asked = pool.submit(second._told.acquire, timeout=0.1)
             assert not asked.result(), "one lock, so that no two are taken in two orders"
+
+
+def test_a_handle_is_one_object_to_the_garbage_collector() -> None:
+    told = Told()
+    gc.collect()
+    before = len(gc.get_objects())
+    handles = [JobHandle("Echo", number, bool, told) for number in range(1000)]
+    for handle in handles[:500]:
+        handle.set_result(1)
+    assert len(gc.get_objects()) - before < 1100
+
+
+def test_handles_of_which_some_have_ended_can_be_waited_for_together() -> None:
+    handles = [JobHandle("Echo", number, bool, Told()) for number in range(3)]
+    first, second, third = handles
+    first.set_result(1)
+    assert wait(handles, timeout=0).done == {first}
+    threading.Timer(0.05, second.set_result, [2]).start()
+    assert next(as_completed([second, third], timeout=10)) is second
+    threading.Timer(0.05, third.set_cancelled).start()
+    assert wait(handles, timeout=10).done == set(handles)
 
 
 def test_whoever_waits_hears_of_the_end_before_a_callback_runs() -> None:

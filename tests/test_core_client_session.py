@@ -1,13 +1,13 @@
 """The client's own rules: what it sends again, and which handle a result is for (1, 8, 11)."""
 
+import sys
 from dataclasses import replace
 
 from nucleus.core.client_session import MAX_BATCH, MAX_BATCH_CHARACTERS, MAX_PENDING, ClientSession
-from nucleus.core.events import Event
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
-from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused
+from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused, end_of
 from nucleus.core.refusals import Reason, Refusal
 from tests.core_support import Queue, checked_queue
 
@@ -41,9 +41,10 @@ def send(queue: Queue, client: ClientSession) -> list[Accepted | Refusal]:
     ]
 
 
-def own(queue: Queue, client: ClientSession) -> list[Event]:
-    """The committed events of this client's jobs."""
-    return [e for e in queue.history if getattr(e, "client", None) == client.client_id]
+def own(queue: Queue, client: ClientSession) -> list[Ended]:
+    """The committed ends of this client's jobs."""
+    ours = [e for e in queue.history if getattr(e, "client", None) == client.client_id]
+    return [ended for event in ours if (ended := end_of(event)) is not None]
 
 
 # Batches
@@ -215,28 +216,50 @@ def test_an_end_may_overtake_the_answer_to_its_submit(queue: Queue) -> None:
     assert isinstance(ended, Ended)
     assert ended.client_seq == 1
     assert client.answered(answer) == [Acknowledged(1, job_id)]
-    assert client.lookup() == []
+    assert client.lookup() == {}
     assert client.seen(own(queue, client), queue.ledger.next_seq) == []
 
 
 def test_after_a_gap_the_ends_that_were_looked_up_are_news(queue: Queue) -> None:
     client = submitted(2)
     client.answered(send(queue, client))
-    first, second = client.lookup()
+    asked = client.lookup()
+    first, second = asked
     ended = Ended(0, first, Status.COMPLETED, result="1")
-    assert client.found([ended, ended]) == [Ended(1, first, Status.COMPLETED, result="1")]
-    assert client.found([ended]) == []
-    assert client.lookup() == [second]
+    assert client.found(asked, [ended, ended]) == [Ended(1, first, Status.COMPLETED, result="1")]
+    assert client.found(asked, [ended]) == []
+    assert client.lookup() == {second: [2]}
 
 
 def test_a_looked_up_job_that_is_unknown_has_ended_and_was_trimmed(queue: Queue) -> None:
     client = submitted(3)
     client.answered(send(queue, client))
-    first, second, third = client.lookup()
-    news = client.missing([third, first, "another client's"])
-    assert news == [Forgotten(1, first), Forgotten(3, third)]
-    assert client.lookup() == [second]
-    assert client.missing([first]) == []
+    asked = client.lookup()
+    first, second, third = asked
+    news = client.missing(asked, [third, first, "another client's"])
+    assert news == [Forgotten(3, third), Forgotten(1, first)]
+    assert client.lookup() == {second: [2]}
+    assert client.missing(asked, [first]) == []
+
+
+def test_a_look_up_costs_what_it_asks_for_however_many_jobs_are_open() -> None:
+    client = ClientSession("c")
+    for number in range(100_000):
+        client.adopt(f"job-{number}")
+    asked = client.lookup()
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    ends = [Ended(0, f"job-{number}", Status.COMPLETED) for number in range(100)]
+    sys.setprofile(count)
+    client.found(asked, ends)
+    client.missing(asked, ["job-200"])
+    sys.setprofile(None)
+    assert len(client.lookup()) == 100_000 - 101
+    assert steps < 10_000
 
 
 def test_promise_8_two_submits_under_one_users_key_both_hear_of_the_end(queue: Queue) -> None:
@@ -245,23 +268,24 @@ def test_promise_8_two_submits_under_one_users_key_both_hear_of_the_end(queue: Q
     for _ in range(3):
         client.submit(JobSpec("Echo", "", key="k"), "1")
     client.answered(send(queue, client))
-    [job_id] = set(client.lookup())
-    assert client.shared() == [job_id, job_id]
+    asked = client.lookup()
+    [job_id] = asked
+    assert client.shared() == {job_id: [2, 3]}
     queue.cancel(job_id)
     queue.settle()
     ended = Ended(1, job_id, Status.CANCELLED)
     assert client.seen(own(queue, client), queue.ledger.next_seq) == [ended]
-    assert client.found([ended]) == [replace(ended, client_seq=seq) for seq in (2, 3)]
-    assert (client.shared(), client.lookup()) == ([], [])
+    assert client.found(asked, [ended]) == [replace(ended, client_seq=seq) for seq in (2, 3)]
+    assert (client.shared(), client.lookup()) == ({}, {})
 
 
 def test_a_job_that_was_made_in_another_way_is_followed() -> None:
     client = submitted()
     number = client.adopt("a")
-    assert (number, client.shared(), client.lookup()) == (2, ["a"], ["a"])
+    assert (number, client.shared(), client.lookup()) == (2, {"a": [2]}, {"a": [2]})
     assert numbers(client.next_batch()) == [1], "it is not submitted"
     ended = Ended(0, "a", Status.COMPLETED)
-    assert client.found([ended]) == [replace(ended, client_seq=2)]
+    assert client.found(client.lookup(), [ended]) == [replace(ended, client_seq=2)]
 
 
 # Taking back
@@ -301,7 +325,7 @@ def test_when_the_ledger_is_another_what_it_acknowledged_is_lost() -> None:
     assert client.heard("one") == []
     client.submit(ECHO, "1")
     assert client.heard("two") == [Lost(seq, "two") for seq in (1, 2, 3)]
-    assert (client.ledger_id, client.next_seq, client.lookup()) == ("two", 0, [])
+    assert (client.ledger_id, client.next_seq, client.lookup()) == ("two", 0, {})
 
 
 def test_what_was_not_acknowledged_is_sent_to_the_new_ledger() -> None:
@@ -314,11 +338,11 @@ def test_what_was_not_acknowledged_is_sent_to_the_new_ledger() -> None:
     client.submit(ECHO, "1")
     client.broken()
     assert client.heard("two") == [Lost(1, "two")]
-    assert client.shared() == [], "nothing is known of the others yet"
+    assert client.shared() == {}, "nothing is known of the others yet"
     assert numbers(client.next_batch()) == [2, 3]
     assert client.answered(accepted("b", "c")) == [Acknowledged(2, "b"), Acknowledged(3, "c")]
-    assert client.lookup() == ["b", "c"]
-    assert client.shared() == ["b", "c"], "their end may have come before the watch"
+    assert client.lookup() == {"b": [2], "c": [3]}
+    assert client.shared() == {"b": [2], "c": [3]}, "their end may have come before the watch"
 
 
 def test_what_was_not_acknowledged_when_the_place_was_lost_is_followed() -> None:
@@ -328,6 +352,6 @@ def test_what_was_not_acknowledged_when_the_place_was_lost_is_followed() -> None
     client.lost_place()
     assert client.next_seq == 0
     assert client.following
-    assert client.shared() == []
+    assert client.shared() == {}
     client.answered([Accepted("job", duplicate=False)])
-    assert client.shared() == ["job"]
+    assert client.shared() == {"job": [1]}

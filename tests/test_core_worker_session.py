@@ -280,6 +280,20 @@ def test_a_slot_that_is_blocked_is_not_offered() -> None:
     assert started(worker) == [2]
 
 
+def test_the_master_should_hear_soon_of_a_slot_that_is_free_again() -> None:
+    worker = opened(slots=2)
+    worker.credit.blocked = 1
+    worker.open(START)
+    assert not worker.has_news(START)
+    worker.credit.blocked = 0
+    assert worker.has_news(START)
+    assert worker.beat(START).credit.window == 2
+    assert not worker.has_news(START)
+    worker.drain()
+    worker.open(START)
+    assert not worker.has_news(START), "while draining no slot is offered"
+
+
 def test_promise_11_every_statement_of_credit_has_a_higher_number() -> None:
     worker = opened()
     worker.received(1, jobs(1))

@@ -1,6 +1,8 @@
 """Tasks are sent to a child ahead, and taken back when that would do harm."""
 
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,8 @@ import pytest
 
 import nucleus.services.worker.executors.slots as slots_module
 from nucleus.core.clock import ManualClock
+from nucleus.jobs import JobType
+from nucleus.jobs.wire import NONSENSE, Unpacker
 from nucleus.services.worker.executors.slots import AHEAD, OVERHEAD, Slot
 from tests.executors_support import Jobs, one_slot, process_jobs, task
 from tests.support import eventually
@@ -235,8 +239,61 @@ def test_a_timeout_of_a_task_sent_ahead_does_not_run_while_another_job_does(
     slot.give([task(1, "Echo", "1", 5.0), task(2, "Echo", "2", 7.0)])
     assert slot.timeout_at == 105.0
     clock.advance(4.0)
-    [report] = slot.hear([[1, 3.5, "1", None, "", False]])
+    [report], _ = slot.hear([[1, 3.5, "1", None, "", False]])
     assert (report.lease, report.run_seconds, slot.timeout_at) == (1, 3.5, 111.0)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        5,
+        None,
+        {},
+        [],
+        [3, 0.1, "1", None, "", False],  # not the next one
+        [2, "long", "1", None, "", False],
+        [2, 0.1, 1, None, "", False],
+        [2, 0.1, "1", None, None, False],
+        [2, 0.1, "1", None, ""],
+    ],
+)
+def test_good_answers_count_although_nonsense_follows(
+    monkeypatch: pytest.MonkeyPatch, nonsense: Any
+) -> None:
+    slot = Slot()
+    monkeypatch.setattr(slot, "child", StubChild())
+    slot.give([task(n, "Echo", str(n)) for n in (1, 2, 3)])
+    first, second = ([n, 0.1, str(n), None, "", False] for n in (1, 2))
+    reports, sane = slot.hear([first, nonsense, second])
+    assert ([report.lease for report in reports], sane) == ([1], False)
+    assert [waiting.lease for waiting in slot.tasks] == [2, 3]
+
+
+def test_a_line_that_is_no_json_hides_no_other_line() -> None:
+    unpacker = Unpacker()
+    assert unpacker.feed(b"[1]\n[2") == [[1]]
+    assert unpacker.feed(b", 3]\noops\n\n[4]\n") == [[2, 3], NONSENSE, NONSENSE, [4]]
+
+
+def test_answers_that_come_with_nonsense_are_reported(single: Jobs) -> None:
+    """The jobs before the one that meddled have ended, and are not charged with its death."""
+
+    def meddle(_: None) -> None:
+        channel = int(sys.argv[1])
+        os.write(channel, b"oops\n")
+        signal.pause()  # until it is killed
+
+    single.registry.register(JobType("meddle", meddle))
+    single.warm_up()
+    quick = [task(single.lease + n, "Echo", str(n)) for n in range(1, 6)]
+    meddler = task(single.lease + 6, "meddle", "null")
+    single.executor.submit([*quick, meddler])
+    ended = [single.ended() for _ in range(6)]
+    assert [report.error for report in ended[:5]] == [None] * 5
+    assert (ended[5].lease, ended[5].error) == (
+        meddler.lease,
+        "the process running the job died (SIGKILL)",
+    )
 
 
 def test_a_slot_without_a_child_has_no_room() -> None:

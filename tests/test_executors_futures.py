@@ -6,8 +6,9 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
@@ -16,8 +17,8 @@ import pytest
 from nucleus.core.errors import FailedPrecondition
 from nucleus.core.worker import Report
 from nucleus.jobs import JobType, Registry
-from nucleus.jobs.types import echo, poison
-from nucleus.services.worker.executors import FuturesExecutor, ThreadExecutor
+from nucleus.jobs.types import echo, poison, sleep
+from nucleus.services.worker.executors import Executor, FuturesExecutor, ThreadExecutor
 from tests.executors_support import into, task
 from tests.support import eventually
 
@@ -33,6 +34,7 @@ class Bench:
         self.registry.register(JobType("Echo", echo))
         self.registry.register(JobType("Poison", poison, kills_process=True))
         self.registry.register(JobType("Wait", self._wait))
+        self.registry.register(JobType("Sleep", sleep))
         self.registry.register(JobType("Divide", lambda n: 1 / n))
 
     def _wait(self, value: Any) -> Any:
@@ -42,6 +44,15 @@ class Bench:
 
     def ended(self) -> Report:
         return self.reports.get(timeout=10)
+
+
+@contextmanager
+def frequent_switches() -> Iterator[None]:
+    """Give every thread its turn after a few instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture
@@ -98,6 +109,40 @@ def test_a_timed_out_thread_is_reported_at_once_and_keeps_its_slot(
     bench.go.set()
     eventually(lambda: threads.running == ())
     assert bench.reports.empty()
+
+
+def test_only_timed_out_threads_block_a_slot_at_any_moment(bench: Bench) -> None:
+    executor, ended = ThreadExecutor(2, bench.registry), 0
+
+    def count(reports: Sequence[Report]) -> None:
+        nonlocal ended
+        ended += len(reports)
+
+    executor.start(count)
+    executor.submit([task(1, "Wait", "7", 0.05)])
+    eventually(lambda: ended == 1)
+    seen = set()
+    with frequent_switches():
+        executor.submit([task(lease, "Echo", "1") for lease in range(2, 20_002)])
+        while ended < 20_001:
+            seen.add(executor.blocked)
+    assert seen == {1}
+    bench.go.set()
+    executor.stop()
+
+
+@pytest.mark.parametrize("kind", ["threads", "pool"])
+def test_a_slot_that_a_timed_out_job_leaves_is_told_at_once(bench: Bench, kind: str) -> None:
+    told: queue.Queue[tuple[list[str | None], int]] = queue.Queue()
+    with ThreadPoolExecutor(1) as pool:
+        executor: Executor = ThreadExecutor(1, bench.registry)
+        if kind == "pool":
+            executor = FuturesExecutor(pool, 1, bench.registry)
+        executor.start(lambda ended: told.put(([r.error for r in ended], executor.blocked)))
+        executor.submit([task(1, "Sleep", "0.3", 0.05)])
+        assert told.get(timeout=10) == (["timed out after 0.05 s"], 1)
+        assert told.get(timeout=10) == ([], 0)
+        executor.stop()
 
 
 def test_a_running_thread_cannot_be_cancelled_and_reports_its_end(

@@ -15,9 +15,13 @@ from nucleus.client import Client
 from nucleus.core.errors import InvalidArgument, JobFailed
 from nucleus.core.events import Event, JobLeased, ResultRejected, WorkerLost
 from nucleus.core.limits import Limits
+from nucleus.core.worker import Assignment
 from nucleus.jobs import JobType, Registry, default_registry
+from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.services.master import Master
 from nucleus.services.worker import Worker, default_name
+from nucleus.services.worker.executors import ThreadExecutor
+from tests.nonsense_support import nonsense_master
 from tests.support import (
     eventually,
     free_port,
@@ -190,6 +194,44 @@ def test_cancelling_voids_the_lease_of_a_thread_and_its_slot_stays_taken(
         gate.opened.set()
         assert behind.result(timeout=10) == 2
     assert client.job(handle.id).status == "CANCELLED"
+
+
+def test_a_slot_that_a_timed_out_thread_leaves_is_used_before_the_next_heartbeat(
+    gate: Gate,
+) -> None:
+    with (
+        running_master() as master,
+        Client(master.address) as client,
+        running_worker(master.address, registry=gate.registry, heartbeat_interval=8.0),
+    ):
+        with pytest.raises(JobFailed, match="timed out"):
+            client.submit("Gate", 1, timeout=0.1, max_attempts=1).result(timeout=10)
+        behind = client.submit("Echo", 2)
+        behind.acknowledged(timeout=5)
+        gate.opened.set()
+        assert behind.result(timeout=5) == 2
+
+
+class Noting(ThreadExecutor):
+    """Notes what it is asked to cancel."""
+
+    def __init__(self) -> None:
+        super().__init__(1, default_registry())
+        self.asked: list[int] = []
+
+    def cancel(self, lease: int) -> bool:
+        self.asked.append(lease)
+        return super().cancel(lease)
+
+
+def test_of_leases_that_become_void_together_those_that_wait_are_stopped_first() -> None:
+    worker = Worker("127.0.0.1:1", executor="thread")
+    worker._executor = executor = Noting()
+    session = worker._session.open(0.0).session
+    worker._session.received(session, [Assignment("a", n, "Echo", "1", None, 1) for n in (1, 2, 3)])
+    worker._session.to_start(capacity=3)
+    worker._stop_jobs([2, 1, 3])
+    assert executor.asked == [3, 2, 1], "or the slot of the first would begin the second"
 
 
 # ---- a master that comes and goes -----------------------------------------------------
@@ -431,7 +473,7 @@ def test_a_second_worker_of_the_same_name_replaces_the_first(
 ) -> None:
     reasons: list[str] = []
     given: dict[str, Any] = {"registry": gate.registry, **QUICK}
-    with running_worker(master.address, "twin", on_replaced=reasons.append, **given):
+    with running_worker(master.address, "twin", on_given_up=reasons.append, **given):
         eventually(lambda: "Gate" in client.stats().job_types)
         handle = client.submit("Gate", 1)
         eventually(lambda: gate.began)
@@ -450,6 +492,34 @@ def test_a_second_worker_of_the_same_name_replaces_the_first(
 
 
 # ---- credit ---------------------------------------------------------------------------
+
+
+ONE_JOB = pb.Leases(job_type="Echo", job_ids=["a"], leases=[1], payloads=["1"], attempts=[1])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"GetJobs": pb.JobBatch(leases=[pb.Leases(job_ids=["a"])])},
+        {
+            "GetJobs": pb.JobBatch(leases=[ONE_JOB]),
+            "SendResults": pb.SendResultsReply(refused=[pb.Refused(place=7)]),
+        },
+    ],
+)
+def test_a_worker_whose_master_answers_nonsense_ends_and_says_so(
+    answer: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    reasons: list[str] = []
+    with nonsense_master(**answer) as address:
+        with running_worker(address, on_given_up=reasons.append) as worker:
+            [reason] = eventually(lambda: reasons)
+        assert reason.startswith(("ValueError", "IndexError"))
+        assert worker.stop() == []
+    assert eventually(lambda: not service_threads())
+    [record] = [record for record in caplog.records if record.name == "nucleus.worker"]
+    assert record.getMessage() == f"worker w1 stops: {reason}"
+    assert record.exc_info
 
 
 def test_slow_jobs_are_not_hoarded(master: Master, client: Client) -> None:

@@ -58,6 +58,7 @@ class Client:
         # Of the last submit: those that share the very same options travel together. One
         # attribute, read and written as a whole, because any thread may submit.
         self._last: tuple[tuple[Any, ...], JobSpec] = ((), JobSpec("", ""))
+        self._ask_cancel = self._cancel_handle  # one method object for all handles
         # The interpreter may end before anybody closes the client.
         reference = weakref.ref(self)
         self._at_exit = lambda: client.close() if (client := reference()) else None
@@ -89,13 +90,14 @@ class Client:
         only the master can refuse arrives on the handle.
         """
         options = (job_type, priority, delay, max_attempts, timeout, idempotency_key)
-        known = (*options, *map(type, options))  # 1, 1.0 and True are equal, but not the same
+        # Equal is not the same: 1, 1.0 and True are.
+        known = (*options, type(priority), type(delay), type(max_attempts), type(timeout))
         checked, like = self._last
         if known != checked:
             like = _check_options(*options)
             self._last = known, like
         text = self._payload(job_type, payload)
-        handle = JobHandle(job_type, payload, self._cancel_handle, self._tracker.told)
+        handle = JobHandle(job_type, payload, self._ask_cancel, self._tracker.told)
         self._check_open()
         self._tracker.submit(like, text, handle)
         return handle
@@ -115,7 +117,8 @@ class Client:
         """Wait until every submit is durable; raises ``Unavailable`` after ``timeout`` s."""
         left = self._tracker.flush(timeout)
         if left:
-            raise Unavailable(f"{left} submits were not acknowledged within {timeout} s")
+            why = self._tracker.ended or f"{timeout} s have passed"
+            raise Unavailable(f"{left} submits were not acknowledged: {why}")
 
     def withdraw(self, handle: JobHandle) -> bool:
         """Take back a submit; return whether it certainly never reached the master."""
@@ -123,7 +126,7 @@ class Client:
 
     def _payload(self, job_type: str, payload: Any) -> str:
         try:
-            text = _ENCODER.encode(payload)
+            text = repr(payload) if type(payload) is int else _ENCODER.encode(payload)
             if job_type not in self._registry:
                 parse_payload(text)
         except (TypeError, ValueError, RecursionError) as error:
@@ -156,7 +159,7 @@ class Client:
         key = f"retry-{secrets.token_hex(8)}"  # so that a repeated call makes one job
         reply = self._ask("RetryJob", pb.RetryJobRequest(job_id=job_id, idempotency_key=key))
         job = self.job(reply.job_id)
-        handle = JobHandle(job.job_type, job.payload, self._cancel_handle, self._tracker.told)
+        handle = JobHandle(job.job_type, job.payload, self._ask_cancel, self._tracker.told)
         self._tracker.adopt(reply.job_id, handle)
         return handle
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures._base import FINISHED, PENDING
 from typing import Any
 
 from nucleus.core.errors import Unavailable
@@ -19,6 +20,10 @@ class Told(threading.Condition):
     each result wakes waiters that have nothing to hear.
     """
 
+    # Of the lock itself, not of the base class, which would call these: they are used most.
+    __enter__ = _LOCK.__enter__
+    __exit__ = _LOCK.__exit__
+
     def __init__(self) -> None:
         super().__init__(_LOCK)
 
@@ -31,16 +36,23 @@ class Told(threading.Condition):
             super().notify_all()
 
 
-_FRESH = {n: v for n, v in vars(Future[Any]()).items() if n != "_condition"}  # of any future
-
-
 class JobHandle(Future[Any]):
     """What will become of a job. ``as_completed``, ``wait`` and callbacks work as usual.
 
     ``result()`` raises ``JobFailed`` when the job failed, ``CancelledError`` when it was
     cancelled, ``LedgerLost`` when the ledger that knew it is gone, and the refusal
     (``InvalidArgument`` …) when the master did not take it in.
+
+    A program may hold very many, and whatever they consist of is visited by each full run of
+    the garbage collector. So a handle is one object: what it has in common with every new
+    future belongs to the class, and lists are made for those that somebody adds something to.
     """
+
+    client_seq = 0  # the client's number for it
+    _job_id: str | None = None
+    _looked_at = False
+    _waiting: list[Any] | None = None
+    _done_callbacks: list[Callable[[Future[Any]], object]] | tuple[()] = ()
 
     def __init__(
         self,
@@ -49,17 +61,24 @@ class JobHandle(Future[Any]):
         ask_cancel: Callable[["JobHandle"], bool],
         told: Told,
     ) -> None:
-        # What the base class does, but with a condition that is there already. A wait of the
-        # base class would take a notification that is not its future's for the time-out, so
-        # :meth:`_wait` waits in its place.
-        vars(self).update(_FRESH, _condition=told, _waiters=[], _done_callbacks=[])
+        # Not as the base class does, which would make a condition. A wait of the base class
+        # would take a notification that is not its future's for the time-out, so :meth:`_wait`
+        # waits in its place.
+        self._condition = self._told = told
         self.job_type = job_type
         self.payload = payload
-        self.client_seq = 0  # the client's number for it
-        self._job_id: str | None = None
         self._ask_cancel = ask_cancel
-        self._told = told
-        self._looked_at = False
+
+    @property
+    def _waiters(self) -> list[Any]:
+        """What the functions of ``concurrent.futures`` add to each future they wait for."""
+        if self._waiting is None:
+            self._waiting = []
+        return self._waiting
+
+    @_waiters.setter
+    def _waiters(self, waiters: list[Any]) -> None:
+        self._waiting = waiters
 
     @property
     def id(self) -> str:
@@ -96,6 +115,8 @@ class JobHandle(Future[Any]):
 
     def _wait(self, timeout: float | None) -> None:
         self._looked_at = True
+        if self.done():
+            return
         with self._told:
             if not self._told.wait_for(self.done, timeout):
                 raise TimeoutError
@@ -108,6 +129,8 @@ class JobHandle(Future[Any]):
             self._told.tell()  # first: it may take its time, or wait for whoever waits here
             fn(handle)
 
+        with self._told:
+            self._done_callbacks = self._done_callbacks or []
         super().add_done_callback(call)
 
     def __repr__(self) -> str:
@@ -128,6 +151,15 @@ class JobHandle(Future[Any]):
         """The submit is durable; whoever waits for that is notified by the tracker."""
         self._job_id = job_id
 
+    def set_result(self, result: Any) -> None:
+        """The job completed."""
+        with self._told:
+            if self._state == PENDING and not self._waiting and not self._done_callbacks:
+                # As the base class does, but for making lists of those whom it has to tell.
+                self._result, self._state = result, FINISHED
+                return
+        super().set_result(result)
+
     def set_cancelled(self) -> None:
         """The job was cancelled, by whomever."""
         super().cancel()
@@ -139,3 +171,9 @@ class JobHandle(Future[Any]):
         if self._looked_at or self._job_id is not None or not self.done() or self.cancelled():
             return None
         return super().exception()
+
+
+# What every new future has, but for what is each one's own or the client's.
+for _name, _value in vars(Future[Any]()).items():
+    if _name not in ("_condition", "_waiters", "_done_callbacks"):
+        setattr(JobHandle, _name, _value)

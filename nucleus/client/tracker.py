@@ -19,8 +19,9 @@ import grpc
 import grpc.aio
 
 from nucleus.client.connection import CALL_TIMEOUT, Connection
+from nucleus.client.ends import STATUSES, end_of_job, ends_in
 from nucleus.client.handle import JobHandle, Told
-from nucleus.core.client_session import ClientSession
+from nucleus.core.client_session import Asked, ClientSession
 from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, NotFound, Unavailable
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.lifecycle import Status
@@ -38,7 +39,6 @@ FOLLOW_INTERVAL = 1.0  # seconds between two looks at jobs that events do not te
 LOOKUP_BATCH = 1_000  # job ids in one call
 TELLING = 1.0  # seconds that the callback thread may take to end a handle
 KEPT_REFUSALS = 1_000  # handles, to warn of those that nobody looked at
-ENDS = ("JobCompleted", "JobFailed", "JobCancelled")
 
 
 class Tracker:
@@ -53,7 +53,7 @@ class Tracker:
         self._room = threading.Condition()  # guards the session and the handles
         self.told = Told()
         self._woken = False  # the sender knows that there is something to send
-        self._closed = False
+        self.ended = ""  # why nothing is submitted or followed any more
         self._news: queue.SimpleQueue[list[News] | None] = queue.SimpleQueue()
         self._callbacks = threading.Thread(
             target=self._tell, name=f"nucleus-callbacks-{client_id[:6]}", daemon=True
@@ -67,7 +67,17 @@ class Tracker:
         self._watching = asyncio.Event()  # what is acknowledged from now on is not missed
         self._missed = True  # events, perhaps: what is open has to be looked up
         for duty in (self._send_for_ever(), self._watch_for_ever(), self._follow_for_ever()):
-            self._tasks.append(asyncio.create_task(_guard(duty)))
+            self._tasks.append(asyncio.create_task(self._guard(duty)))
+
+    async def _guard(self, duty: Coroutine[Any, Any, None]) -> None:
+        try:
+            await duty
+        except Exception as error:
+            logger.exception("the client ended: a bug, or a master that answers nonsense")
+            self._finish(f"the client ended ({type(error).__name__}: {error})")
+            for task in self._tasks:
+                if task is not asyncio.current_task():
+                    task.cancel()
 
     async def stop(self) -> None:
         """End the duties; called on the loop."""
@@ -78,22 +88,26 @@ class Tracker:
 
     def close(self) -> None:
         """End the callback thread, after what it still has to tell."""
-        with self._room:
-            self._closed = True
-            self._room.notify_all()
-        self._news.put(None)
+        self._finish("the client was closed")
         del self._connection  # else gRPC keeps a thread for it
         if threading.current_thread() is not self._callbacks:
             self._callbacks.join()
+
+    def _finish(self, reason: str) -> None:
+        with self._room:
+            self.ended = self.ended or reason
+            self._room.notify_all()
+        self._news.put(None)
 
     # ---- on the user's threads --------------------------------------------------------
 
     def submit(self, like: JobSpec, payload: str, handle: JobHandle) -> None:
         """Take in a submit; waits while too many are unacknowledged (back-pressure)."""
         with self._room:
-            self._room.wait_for(lambda: self._closed or not self._session.full)
-            if self._closed:
-                raise FailedPrecondition("the client was closed; nothing was submitted")
+            if self._session.full:
+                self._room.wait_for(lambda: self.ended or not self._session.full)
+            if self.ended:
+                raise FailedPrecondition(f"{self.ended}; nothing was submitted")
             handle.client_seq = self._session.submit(like, payload)
             self._handles[handle.client_seq] = handle
             if self._woken:
@@ -105,6 +119,8 @@ class Tracker:
         """Follow a job that was made in another way."""
         handle.set_acknowledged(job_id)
         with self._room:
+            if self.ended:
+                raise Unavailable(f"{self.ended}; nobody follows {job_id}")
             handle.client_seq = self._session.adopt(job_id)
             self._handles[handle.client_seq] = handle
 
@@ -128,7 +144,7 @@ class Tracker:
     def flush(self, timeout: float | None) -> int:
         """Wait until every submit is answered; return how many are not, after ``timeout`` s."""
         with self._room:
-            self._room.wait_for(lambda: not self._session.unacknowledged, timeout)
+            self._room.wait_for(lambda: self.ended or not self._session.unacknowledged, timeout)
             return self._session.unacknowledged
 
     def unread_refusals(self) -> list[BaseException]:
@@ -209,7 +225,7 @@ class Tracker:
 
     async def _watch(self) -> None:
         request = pb.WatchEventsRequest(
-            from_seq=self._session.next_seq, client_id=self._session.client_id, kinds=ENDS
+            from_seq=self._session.next_seq, client_id=self._session.client_id, kinds=STATUSES
         )
         call = self._connection.stub.WatchEvents(request)
         try:
@@ -221,8 +237,8 @@ class Tracker:
                     self._session.lost_place()
                 self._take(batch)
                 with self._room:
-                    open_jobs = self._session.lookup()
-                await self._look_up(open_jobs)
+                    asked = self._session.lookup()
+                await self._look_up(asked)
                 self._missed = False
                 self._watching.set()
             while isinstance(batch, pb.EventBatch):
@@ -232,34 +248,34 @@ class Tracker:
             call.cancel()
 
     def _take(self, batch: pb.EventBatch) -> None:
-        events = convert.events_from_message(batch.events)
         with self._room:
             self._hear(batch.ledger_id)
-            self._publish(self._session.seen(events, batch.next_seq))
+            self._publish(self._session.seen(ends_in(batch.events), batch.next_seq))
 
     async def _follow_for_ever(self) -> None:
         while True:
             await asyncio.sleep(FOLLOW_INTERVAL)
             with self._room:
-                shared = self._session.shared()
+                asked = self._session.shared()
             try:
-                await self._look_up(shared)
+                await self._look_up(asked)
             except grpc.aio.AioRpcError as error:
                 logger.debug("jobs could not be looked up: %s", error)
 
-    async def _look_up(self, job_ids: list[str]) -> None:
-        while job_ids:
-            asked, job_ids = job_ids[:LOOKUP_BATCH], job_ids[LOOKUP_BATCH:]
-            request = pb.LookupJobsRequest(job_ids=asked)
+    async def _look_up(self, asked: Asked) -> None:
+        waiting = deque(asked)
+        while waiting:
+            batch = [waiting.popleft() for _ in range(min(LOOKUP_BATCH, len(waiting)))]
+            request = pb.LookupJobsRequest(job_ids=batch)
             reply = await self._connection.stub.LookupJobs(request, timeout=CALL_TIMEOUT)
             answered = {job.job_id for job in reply.jobs} | set(reply.unknown)
-            if answered:
-                job_ids = [job_id for job_id in asked if job_id not in answered] + job_ids
-            ends = [ended for job in reply.jobs if (ended := _ended(job)) is not None]
+            if answered:  # A reply holds only so much: ask for the rest.
+                waiting.extendleft(job_id for job_id in batch if job_id not in answered)
+            ends = [end for job in reply.jobs if (end := end_of_job(job)) is not None]
             with self._room:
                 self._hear(reply.ledger_id)
-                self._publish(self._session.found(ends))
-                self._publish(self._session.missing(reply.unknown))
+                self._publish(self._session.found(asked, ends))
+                self._publish(self._session.missing(asked, reply.unknown))
 
     # ---- telling ----------------------------------------------------------------------
 
@@ -285,7 +301,7 @@ class Tracker:
 
     def _let_go(self) -> None:
         """Nobody follows the open jobs any more, so nobody may wait for them."""
-        message = "the client was closed before the job ended; the job may go on"
+        message = f"{self.ended} before the job ended; the job may go on"
         while self._handles:
             _, handle = self._handles.popitem()
             handle.set_exception(Unavailable(message))
@@ -301,6 +317,9 @@ class Tracker:
         if handle is None:
             return
         match item:
+            case Ended():
+                handle.set_acknowledged(item.job_id)
+                _end(handle, item)
             case Refused(refusal=refusal):
                 self._refused.append(handle)
                 handle.set_exception(refusal_error(refusal))
@@ -310,9 +329,6 @@ class Tracker:
             case Forgotten(job_id=job_id):
                 message = f"{job_id} has ended, too long ago to be kept; its result is not known"
                 handle.set_exception(NotFound(message, definite=False))
-            case Ended():
-                handle.set_acknowledged(item.job_id)
-                _end(handle, item)
 
 
 def _end(handle: JobHandle, ended: Ended) -> None:
@@ -325,17 +341,3 @@ def _end(handle: JobHandle, ended: Ended) -> None:
         handle.set_exception(JobFailed(ended.error))
     else:
         handle.set_cancelled()
-
-
-async def _guard(duty: Coroutine[Any, Any, None]) -> None:
-    try:
-        await duty
-    except Exception:
-        logger.exception("a bug ended a duty of the client")
-
-
-def _ended(job: pb.Job) -> Ended | None:
-    status = Status(job.status)
-    if status in (Status.QUEUED, Status.RUNNING):
-        return None
-    return Ended(0, job.job_id, status, job.result, job.error)

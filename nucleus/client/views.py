@@ -58,6 +58,9 @@ class Stats:
     oldest_queued_age: float  # seconds, 0 when the queue is empty
     workers: tuple[WorkerView, ...]
     job_types: dict[str, str]  # name -> what its payload may be
+    now: float = 0.0  # Unix seconds, by the master's clock
+    next_seq: int = 0  # of the next event: where to watch from, to miss none after this
+    worker_timeout: float = 10.0  # seconds of silence after which a worker is lost
 
 
 def job_view(job: pb.Job) -> JobView:
@@ -93,6 +96,9 @@ def stats_view(state: pb.ClusterState) -> Stats:
         oldest_queued_age=state.oldest_queued_age,
         workers=tuple(_worker_view(worker) for worker in state.workers),
         job_types={info.job_type: info.allowed for info in state.job_types},
+        now=state.now,
+        next_seq=state.next_seq,
+        worker_timeout=state.worker_timeout,
     )
 
 

@@ -6,25 +6,27 @@ of it however often it arrives. While one call is in flight the next batch gathe
 plain loop of ``submit`` travels in batches; at most :data:`MAX_PENDING` submits wait.
 
 - ``submit`` → a number; ``next_batch`` → what to send; ``answered`` / ``broken`` → how it went;
-- ``seen`` for every event that comes back; ``lookup`` → which jobs to ask for after a gap;
+- ``seen`` for the ends that events tell of; ``lookup`` → which jobs to ask for after a gap, and
+  ``found`` / ``missing`` for what is answered;
 - what became of a submit comes out as :class:`Acknowledged`, :class:`Refused` or :class:`Ended`.
 """
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import islice
+from typing import TypeAlias
 
-from nucleus.core.events import Event
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.keys import WINDOW, Accepted
-from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused, end_of
+from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused
 from nucleus.core.orders import Submit, orders
 from nucleus.core.refusals import Refusal
 
-MAX_BATCH = 1000  # jobs in one call
+MAX_BATCH = 2000  # jobs in one call; at most half of what may wait, so that the rest gathers
 MAX_BATCH_CHARACTERS = 2_000_000  # of payload in one call; the message limit is 16 MiB
 MAX_PENDING = WINDOW  # unacknowledged submits: what the master remembers of a client
+
+Asked: TypeAlias = dict[str, list[int]]  # job ids to look up -> the submits that they are of
 
 
 class ClientSession:
@@ -50,7 +52,7 @@ class ClientSession:
         Numbers are counted, not submits: those taken back leave gaps in the master's window.
         """
         waiting = self._in_flight or self._pending
-        return bool(waiting) and self._last - waiting[0].client_seq + 1 >= MAX_PENDING
+        return bool(waiting) and self._last - waiting[0][0] + 1 >= MAX_PENDING
 
     def submit(self, like: JobSpec, payload: str) -> int:
         """Take in a submit (JSON text, and options of which the payload does not count).
@@ -58,7 +60,7 @@ class ClientSession:
         Return its number. Submits in a row with the very same options travel as one order.
         """
         self._last += 1
-        self._pending.append(Submit(self._last, like, payload))
+        self._pending.append((self._last, like, payload))
         self._open[self._last] = ""
         return self._last
 
@@ -75,7 +77,7 @@ class ClientSession:
             return []
         characters = 0
         for submit in islice(self._pending, MAX_BATCH):
-            characters += len(submit.payload)
+            characters += len(submit[2])
             if self._in_flight and characters > MAX_BATCH_CHARACTERS:
                 break
             self._in_flight.append(submit)
@@ -86,8 +88,7 @@ class ClientSession:
     def answered(self, outcomes: Iterable[Accepted | Refusal]) -> list[News]:
         """The call in flight was answered, one outcome for each of its submits."""
         news: list[News] = []
-        for submit, outcome in zip(self._in_flight, outcomes, strict=True):
-            seq = submit.client_seq
+        for (seq, _, _), outcome in zip(self._in_flight, outcomes, strict=True):
             self._sent.discard(seq)
             if isinstance(outcome, Refusal):
                 self._close(seq)
@@ -103,14 +104,14 @@ class ClientSession:
 
     def broken(self) -> None:
         """The call in flight broke. It may have happened, so it is sent again, first."""
-        self._sent.update(submit.client_seq for submit in self._in_flight)
+        self._sent.update(seq for seq, _, _ in self._in_flight)
         self._pending.extendleft(reversed(self._in_flight))
         self._in_flight = []
 
     def withdraw(self, client_seq: int) -> bool:
         """Take a submit back. Return whether it certainly did not happen."""
         for submit in self._pending:
-            if submit.client_seq == client_seq and client_seq not in self._sent:
+            if submit[0] == client_seq and client_seq not in self._sent:
                 self._pending.remove(submit)
                 self._close(client_seq)
                 return True
@@ -141,52 +142,56 @@ class ClientSession:
         self.next_seq = 0
         self._shared.update(seq for seq, job_id in self._open.items() if not job_id)
 
-    def seen(self, events: Iterable[Event], next_seq: int) -> list[News]:
-        """Events of this client's jobs arrived."""
+    def seen(self, ends: Iterable[Ended], next_seq: int) -> list[News]:
+        """Events told of the ends of this client's jobs. Return what is news."""
         self.next_seq = max(self.next_seq, next_seq)
-        news = map(end_of, events)
-        return [ended for ended in news if ended is not None and self._close(ended.client_seq)]
+        return [ended for ended in ends if self._close(ended.client_seq)]
 
     def _close(self, seq: int) -> bool:
         self._shared.discard(seq)
         return self._open.pop(seq, None) is not None
 
-    def lookup(self) -> list[str]:
+    def lookup(self) -> Asked:
         """The acknowledged jobs to ask for when events may have been missed."""
-        return [job_id for job_id in self._open.values() if job_id]
+        return self._acknowledged(self._open)
 
-    def shared(self) -> list[str]:
+    def shared(self) -> Asked:
         """The jobs to ask for now and then.
 
         A key made them the job of another submit, perhaps of another client, while events
         name only the first one's.
         """
-        return [job_id for seq in self._shared if (job_id := self._open[seq])]
+        return self._acknowledged(self._shared)
+
+    def _acknowledged(self, seqs: Iterable[int]) -> Asked:
+        asked: Asked = {}
+        for seq in seqs:
+            if job_id := self._open[seq]:
+                asked.setdefault(job_id, []).append(seq)
+        return asked
 
     @property
     def following(self) -> bool:
         """Whether there are such jobs, or will be when their submits are acknowledged."""
         return bool(self._shared)
 
-    def found(self, ends: Iterable[Ended]) -> list[News]:
-        """Looked-up jobs have ended. Return what is news."""
-        seqs: dict[str, list[int]] = {}
-        for seq, job_id in self._open.items():
-            seqs.setdefault(job_id, []).append(seq)
-        news: list[News] = []
-        for ended in ends:
-            for seq in seqs.pop(ended.job_id, []):
-                self._close(seq)
-                news.append(replace(ended, client_seq=seq))
-        return news
+    def found(self, asked: Asked, ends: Iterable[Ended]) -> list[News]:
+        """Of the jobs that were asked for, these have ended. Return what is news."""
+        return [
+            Ended(seq, end.job_id, end.status, end.result, end.error)
+            for end in ends
+            for seq in asked.get(end.job_id, ())
+            if self._close(seq)
+        ]
 
-    def missing(self, job_ids: Iterable[str]) -> list[News]:
-        """Looked-up jobs are unknown. They were acknowledged, so they were trimmed since."""
-        unknown = set(job_ids)
-        gone = [(seq, job_id) for seq, job_id in self._open.items() if job_id in unknown]
-        for seq, _ in gone:
-            self._close(seq)
-        return [Forgotten(seq, job_id) for seq, job_id in gone]
+    def missing(self, asked: Asked, job_ids: Iterable[str]) -> list[News]:
+        """These are unknown. They were acknowledged, so they ended, and were trimmed since."""
+        return [
+            Forgotten(seq, job_id)
+            for job_id in job_ids
+            for seq in asked.get(job_id, ())
+            if self._close(seq)
+        ]
 
     @property
     def unacknowledged(self) -> int:

@@ -7,11 +7,21 @@ fast ones never starve, however long a message takes.
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 from nucleus.core.worker import MAX_WINDOW, Credit
 
 MEMORY = 0.25  # seconds: longer than a message takes under load, or credit would dwindle
 AHEAD = 0.05  # seconds of work to hold beyond what runs
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Jobs that were finished at one moment."""
+
+    at: float
+    jobs: int = 0
+    seconds: float = 0.0  # that they ran, together
 
 
 class CreditMeter:
@@ -21,7 +31,7 @@ class CreditMeter:
         self.slots = slots
         self.blocked = 0  # slots taken by runs that ended, by timeout, but cannot be stopped
         self.closed = False  # no more work is wanted
-        self._bursts: deque[tuple[float, int, float]] = deque()  # when, jobs, their seconds
+        self._bursts: deque[_Burst] = deque()
         self._jobs = 0  # in all bursts
         self._seconds = 0.0  # that these jobs ran, together
         self._seq = 0
@@ -31,12 +41,12 @@ class CreditMeter:
         """A job was finished; those of one moment are counted as one burst."""
         self._jobs += 1
         self._seconds += run_seconds
-        if self._bursts and self._bursts[-1][0] == now:
-            _, jobs, seconds = self._bursts.pop()
-            self._bursts.append((now, jobs + 1, seconds + run_seconds))
-        else:
-            self._bursts.append((now, 1, run_seconds))
+        if not self._bursts or self._bursts[-1].at != now:
+            self._bursts.append(_Burst(now))
             self._forget(now)
+        burst = self._bursts[-1]
+        burst.jobs += 1
+        burst.seconds += run_seconds
 
     def window(self, now: float) -> int:
         """The credit at this moment, in jobs."""
@@ -50,10 +60,10 @@ class CreditMeter:
         return min(slots + earned, MAX_WINDOW)
 
     def _forget(self, now: float) -> None:
-        while self._bursts and self._bursts[0][0] < now - MEMORY:
-            _, jobs, seconds = self._bursts.popleft()
-            self._jobs -= jobs
-            self._seconds -= seconds
+        while self._bursts and self._bursts[0].at < now - MEMORY:
+            burst = self._bursts.popleft()
+            self._jobs -= burst.jobs
+            self._seconds -= burst.seconds
         if not self._bursts:
             self._seconds = 0.0  # What rounding left.
 
@@ -63,6 +73,7 @@ class CreditMeter:
         self._stated = self.window(now)
         return Credit(self._stated, self._seq)
 
-    def overstated(self, now: float) -> bool:
-        """Whether the master believes in more credit than there is."""
-        return self._stated > self.window(now)
+    def misstated(self, now: float) -> bool:
+        """Whether the master believes in more credit than there is, or in less than the slots."""
+        free = 0 if self.closed else self.slots - self.blocked
+        return not free <= self._stated <= self.window(now)

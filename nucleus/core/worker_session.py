@@ -81,7 +81,7 @@ class WorkerSession:
 
     def has_news(self, now: float) -> bool:
         """Whether the master should hear of something before the next heartbeat is due."""
-        return bool(self._stopped) or self.credit.overstated(now)
+        return bool(self._stopped) or self.credit.misstated(now)
 
     # ---- what comes back --------------------------------------------------------------
 

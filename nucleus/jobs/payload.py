@@ -44,9 +44,7 @@ def parse_payload(text: str) -> Any:
     Raises ValueError, with a short message that is fit for the user, when the text is not
     JSON or is beyond a limit of this module.
     """
-    if len(text) > MAX_DEPTH or not text.isascii():  # else it cannot be beyond a limit
-        _check_size(text)
-        _check_depth(text)
+    _check_limits(text)
     value = _decode(text)
     if "\\u" in text and _ESCAPED_SURROGATE.search(text):
         _check_unicode(value)
@@ -77,15 +75,20 @@ def dump_result(value: Any) -> str:
     Raises ValueError that says why the value cannot be a result.
     """
     try:
-        text = _ENCODER.encode(value)
+        text = repr(value) if type(value) is int else _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the result is not JSON: {error}") from error
     try:
-        _check_size(text)
-        _check_depth(text)
+        _check_limits(text)
     except ValueError as error:
         raise ValueError(f"the result: {error}") from error
     return text
+
+
+def _check_limits(text: str) -> None:
+    if len(text) > MAX_DEPTH or not text.isascii():  # else it cannot be beyond a limit
+        _check_size(text)
+        _check_depth(text)
 
 
 def _check_size(text: str) -> None:

@@ -1,8 +1,8 @@
 """One attempt at one job, in whatever process or thread this is."""
 
 import traceback
-from dataclasses import dataclass
 
+from nucleus.core.facts import fact
 from nucleus.jobs.functions import unpack
 from nucleus.jobs.payload import dump_result, parse_payload
 from nucleus.jobs.registry import JobFunction
@@ -14,7 +14,7 @@ MAX_TRACEBACK_CHARACTERS = 16_000
 """Longest end of a traceback that is kept: an exception's text may be of any length."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Outcome:
     """How an attempt ended: exactly one of ``result`` and ``error`` is not None."""
 

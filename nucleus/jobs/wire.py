@@ -30,6 +30,7 @@ from typing import Any, TypeAlias
 Message: TypeAlias = dict[str, Any]
 
 ROUNDS = 256  # then the numbers begin again: one byte has no more
+NONSENSE = None  # stands for a line that is no JSON; it is no message of either side
 
 
 def pack(value: Message | Sequence[Any]) -> bytes:
@@ -44,9 +45,10 @@ class Unpacker:
         self._pending: list[bytes] = []  # the beginning of a line
 
     def feed(self, data: bytes) -> list[Any]:
-        """Return the values of all lines that ``data`` completes; raises ValueError.
+        """Return the values of all lines that ``data`` completes.
 
-        They are parsed in one go, because to call the parser costs more than a short line.
+        They are parsed in one go, because to call the parser costs more than a short line. A
+        line that is no JSON, as a job may write, comes out as :data:`NONSENSE`.
         """
         complete, newline, rest = data.rpartition(b"\n")
         if not newline:
@@ -54,8 +56,18 @@ class Unpacker:
             return []
         text = b"".join((*self._pending, complete))
         self._pending = [rest]
-        values: list[Any] = json.loads(b"[" + text.replace(b"\n", b",") + b"]")
+        try:
+            values: list[Any] = json.loads(b"[" + text.replace(b"\n", b",") + b"]")
+        except ValueError:
+            return [_value(line) for line in text.split(b"\n")]
         return values
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return NONSENSE
 
 
 def waiting_bytes(pipe: int) -> int:

@@ -506,7 +506,7 @@ class JobTypeInfo(_message.Message):
     def __init__(self, job_type: _Optional[str] = ..., allowed: _Optional[str] = ...) -> None: ...
 
 class ClusterState(_message.Message):
-    __slots__ = ("ledger_id", "epoch", "now", "workers", "jobs", "submitted", "requeued", "rejected", "oldest_queued_age", "job_types", "next_seq")
+    __slots__ = ("ledger_id", "epoch", "now", "workers", "jobs", "submitted", "requeued", "rejected", "oldest_queued_age", "job_types", "next_seq", "worker_timeout")
     class JobsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -539,6 +539,7 @@ class ClusterState(_message.Message):
     OLDEST_QUEUED_AGE_FIELD_NUMBER: _ClassVar[int]
     JOB_TYPES_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    WORKER_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     ledger_id: str
     epoch: int
     now: float
@@ -550,4 +551,5 @@ class ClusterState(_message.Message):
     oldest_queued_age: float
     job_types: _containers.RepeatedCompositeFieldContainer[JobTypeInfo]
     next_seq: int
-    def __init__(self, ledger_id: _Optional[str] = ..., epoch: _Optional[int] = ..., now: _Optional[float] = ..., workers: _Optional[_Iterable[_Union[WorkerState, _Mapping]]] = ..., jobs: _Optional[_Mapping[str, int]] = ..., submitted: _Optional[int] = ..., requeued: _Optional[_Mapping[str, int]] = ..., rejected: _Optional[_Mapping[str, int]] = ..., oldest_queued_age: _Optional[float] = ..., job_types: _Optional[_Iterable[_Union[JobTypeInfo, _Mapping]]] = ..., next_seq: _Optional[int] = ...) -> None: ...
+    worker_timeout: float
+    def __init__(self, ledger_id: _Optional[str] = ..., epoch: _Optional[int] = ..., now: _Optional[float] = ..., workers: _Optional[_Iterable[_Union[WorkerState, _Mapping]]] = ..., jobs: _Optional[_Mapping[str, int]] = ..., submitted: _Optional[int] = ..., requeued: _Optional[_Mapping[str, int]] = ..., rejected: _Optional[_Mapping[str, int]] = ..., oldest_queued_age: _Optional[float] = ..., job_types: _Optional[_Iterable[_Union[JobTypeInfo, _Mapping]]] = ..., next_seq: _Optional[int] = ..., worker_timeout: _Optional[float] = ...) -> None: ...

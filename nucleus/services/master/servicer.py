@@ -254,7 +254,7 @@ class JobQueueService(JobQueueServiceServicer):
                     yield self._event_batch(batch, reached)
         except HistoryGone as gone:
             await context.abort(grpc.StatusCode.OUT_OF_RANGE, str(gone))
-        except NotServing as reason:
+        except (CommitFailed, NotServing) as reason:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(reason))
         finally:
             self._engine.watchers.remove(watcher)

@@ -95,7 +95,7 @@ def worker(
             heartbeat_interval=heartbeat_interval,
             monitoring=monitoring,
             modules=jobs,
-            on_replaced=ending.give_up,
+            on_given_up=ending.give_up,
         )
 
     def stop(service: Worker, cause: Cause) -> None:

@@ -47,8 +47,8 @@ class Worker:
     """Receives jobs from a master, runs them, and reports what became of them.
 
     ``start`` does not wait for the master: a missing one is waited for with backoff, and
-    one line of log. ``on_replaced`` is called, from the loop, when a newer worker has taken
-    this one's name: it has stopped working then.
+    one line of log. ``on_given_up`` is called, from the loop, with the reason when the worker
+    cannot go on and has stopped working: a newer one has taken its name, or a bug ended it.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Worker:
         monitoring: str | None = None,
         registry: Registry | None = None,
         modules: Sequence[str] = (),
-        on_replaced: Callable[[str], None] = lambda reason: None,
+        on_given_up: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.name = name or default_name()
         self.master = master
@@ -74,7 +74,8 @@ class Worker:
         self._session = WorkerSession(self.name, incarnation, slots, registry.names())
         self._interval = heartbeat_interval
         self._clock = SystemClock()
-        self._on_replaced = on_replaced
+        self._on_given_up = on_given_up
+        self._given_up = False
         self._metrics = WorkerMetrics(self.name, slots, lambda: len(self._executor.running))
         self._pusher: MetricsPusher | None = None
         if monitoring:
@@ -132,6 +133,11 @@ class Worker:
         return still_running
 
     async def _leave(self, drain: float) -> None:
+        if not self._given_up:
+            await self._finish(drain)
+        await self._close()
+
+    async def _finish(self, drain: float) -> None:
         self._awake.set()
         self._session.not_started(self._executor.withdraw())
         self._session.drain()
@@ -145,7 +151,6 @@ class Worker:
                 await self._link.beat(self._session.beat(self._clock.now(), leaving=True))
         except _CALL_FAILED as error:
             logger.info("worker %s could not say goodbye: %s", self.name, brief(error))
-        await self._close()
 
     async def _close(self) -> None:
         self._fall_asleep()  # whatever ends from now on, nothing more begins
@@ -174,8 +179,9 @@ class Worker:
         self._session.not_started(self._executor.withdraw())
 
     def _wake_up(self) -> None:
-        self._awake.set()
-        self._start_jobs()
+        if not self._given_up:
+            self._awake.set()
+            self._start_jobs()
 
     def ready_line(self) -> str:
         """One line that says who this is and where it looks for work."""
@@ -213,7 +219,8 @@ class Worker:
             self._executor.submit(jobs)
 
     def _stop_jobs(self, voided: Sequence[int]) -> None:
-        for lease in self._session.voided(voided):
+        # The newest first, or the slot of an older one would begin the newer, void as it is.
+        for lease in sorted(self._session.voided(voided), reverse=True):
             if self._executor.cancel(lease):
                 self._session.stopped(lease)
 
@@ -309,16 +316,17 @@ class Worker:
             await duty
         except _Replaced as reason:
             self._give_up(str(reason))
-        except Exception:
-            logger.exception("a bug ended worker %s", self.name)
-            self._give_up("a bug; the log says more")
+        except Exception as error:  # a bug of ours, or a master that answers nonsense
+            self._give_up(f"{type(error).__name__}: {error}", error)
 
-    def _give_up(self, reason: str) -> None:
-        logger.error("worker %s stops: %s", self.name, reason)
+    def _give_up(self, reason: str, bug: Exception | None = None) -> None:
+        logger.error("worker %s stops: %s", self.name, reason, exc_info=bug)
+        self._given_up = True
+        self._fall_asleep()
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
-        self._on_replaced(reason)
+        self._on_given_up(reason)
 
 
 class _Replaced(Exception):

@@ -16,9 +16,9 @@ QUEUED_AHEAD = 1024
 worker may hold, so that no task waits for the worker while a slot is free."""
 
 OnEnded = Callable[[Sequence[Report]], None]
-"""Called from any thread with the ends of one or several tasks, also from inside of
-``submit``. It must return at once, because the executor waits for it, and must not call
-``stop``."""
+"""Called from any thread with the ends of tasks, also from inside of ``submit``; with none of
+them when a slot that was ``blocked`` has become free. It must return at once, because the
+executor waits for it, and must not call ``stop``."""
 
 
 class Executor(Protocol):

@@ -108,10 +108,7 @@ class ChildProcess:
             self._unsent.clear()  # It died; its channel says so too.
 
     def receive(self) -> tuple[list[Any], bool]:
-        """Return the messages that have come, and whether the channel is still open.
-
-        Raises ValueError when what came is no message.
-        """
+        """Return the messages that have come, and whether the channel is still open."""
         try:
             data = self.channel.recv(_READ_BYTES)
         except BlockingIOError:

@@ -134,16 +134,19 @@ class FuturesExecutor:
         attempt.future.cancel()
 
     def _done(self, attempt: _Attempt) -> None:
-        """Free the slot, and report the end unless that was done or nobody wants it."""
+        """Free the slot, and report the end unless that was done or nobody wants it.
+
+        When it was done, by the timeout, what is reported is that the slot is free.
+        """
         with self._lock:
             del self._attempts[attempt.task.lease]
-            unwanted = attempt.dropped and attempt.future.cancelled()
-            on_ended = None if attempt.reported or unwanted else self._on_ended
-            attempt.reported = True
+            freed, attempt.reported = attempt.reported, True
+            unwanted = not freed and attempt.dropped and attempt.future.cancelled()
+            on_ended = None if unwanted else self._on_ended
         if attempt.timer is not None:
             attempt.timer.cancel()
         if on_ended is not None:
-            on_ended([attempt.end(_outcome(attempt.future))])
+            on_ended([] if freed else [attempt.end(_outcome(attempt.future))])
 
 
 def _outcome(future: "futures.Future[Outcome]") -> Outcome:

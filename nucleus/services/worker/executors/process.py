@@ -38,8 +38,6 @@ START_TIMEOUT = 30.0
 RESTART_DELAY = 1.0
 """Seconds between two starts of a child that does not even get ready."""
 
-_NONSENSE = (ValueError, KeyError, TypeError, AttributeError)
-
 _log = logging.getLogger("nucleus.worker")
 
 
@@ -299,12 +297,10 @@ class ProcessExecutor:
         if child is None:
             return  # It was buried a moment ago.
         child.flush()
-        try:
-            messages, alive = child.receive()
-            self._ended += slot.hear(messages)
-        except _NONSENSE:
-            alive = False  # A job wrote to our channel: nothing it says can be trusted.
-        if not alive:
+        messages, alive = child.receive()
+        reports, sane = slot.hear(messages)
+        self._ended += reports
+        if not (alive and sane):  # Not sane: a job wrote to our channel, so trust it no more.
             self._bury(slot, child)
 
     def _bury(self, slot: Slot, child: ChildProcess) -> None:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from math import inf
+from types import NoneType
 from typing import Any
 
 from nucleus.core.worker import Assignment, Report
@@ -34,6 +35,11 @@ to look at each of them at once would cost more than the jobs."""
 
 PATIENCE = 0.02
 """Seconds that a job may run before those behind it are taken back."""
+
+_ANSWERS = (
+    (int, float, str, NoneType, str, bool),  # lease, seconds, result, error, traceback, printed
+    (int, float, NoneType, str, str, bool),
+)
 
 
 class Slot:
@@ -100,31 +106,35 @@ class Slot:
         back = [self.tasks.pop() for _ in range(min(count, len(self.tasks)))]
         return back[::-1]
 
-    def hear(self, messages: Iterable[Any]) -> list[Report]:
-        """Take in what the child said; raises ValueError and the like for nonsense."""
+    def hear(self, messages: Iterable[Any]) -> tuple[list[Report], bool]:
+        """Take in what the child said; return the ends, and whether all of it made sense.
+
+        What it said before the first nonsense counts, and nothing that follows.
+        """
         self._talks = False
-        reports = [report for message in messages if (report := self._hear(message))]
+        reports: list[Report] = []
+        sane = all(self._hear(message, reports) for message in messages)
         if reports:
             self._since = time.monotonic()
             seconds = sum(report.run_seconds for report in reports) / len(reports) + OVERHEAD
             self._depth = 1 if self._talks else max(1, int(AHEAD / seconds))
-        return reports
+        return reports, sane
 
-    def _hear(self, message: Any) -> Report | None:
+    def _hear(self, message: Any, reports: list[Report]) -> bool:
+        """Take in one message; return whether it made sense."""
         assert self.child is not None
-        if isinstance(message, dict):
-            self.child.ready = self.child.ready or message["ready"]
-            return None
-        lease, seconds, result, error, traceback, printed = message
-        if not self.tasks or self.tasks[0].lease != lease:
-            if self.child.killed:
-                return None  # The job was given up.
-            raise ValueError(f"lease {lease} was not expected")
-        if printed:
-            self._talks = True
-            self._output.add(self.child.drain())
-            self.child.send({"taken": True})
-        return self._end(Outcome(result, error, traceback), seconds)
+        if message == {"ready": True}:
+            self.child.ready = True
+        elif self.tasks and _is_answer(message) and message[0] == self.tasks[0].lease:
+            _, seconds, result, error, traceback, printed = message
+            if printed:
+                self._talks = True
+                self._output.add(self.child.drain())
+                self.child.send({"taken": True})
+            reports.append(self._end(Outcome(result, error, traceback), seconds))
+        else:
+            return self.child.killed  # Then its job was given up, whatever it still says.
+        return True
 
     def printed(self) -> None:
         """Give what was printed to the job that runs, or to nobody; nothing waits behind it."""
@@ -153,3 +163,7 @@ class Slot:
         self.child.kill()
         self.tasks.pop()
         self._output = BoundedOutput()
+
+
+def _is_answer(message: Any) -> bool:
+    return isinstance(message, list) and tuple(map(type, message)) in _ANSWERS

@@ -6,8 +6,9 @@ once while the function goes on: its slot stays taken (``blocked``) until it ret
 it returns then is thrown away.
 
 Whoever takes a lease out of ``_waiting`` decides what becomes of it (it runs, or never will),
-and whoever takes it out of ``_begun`` reports it. To take a key out of a dictionary is
-atomic, so that no lock is needed.
+and whoever takes it out of ``_running`` reports it. To take a key out of a dictionary is
+atomic, so that no lock is needed but the one that keeps a timed-out lease from being seen in
+neither or both of two places.
 """
 
 import queue
@@ -16,7 +17,7 @@ import time
 from collections.abc import Sequence
 
 from nucleus.core.errors import FailedPrecondition, InvalidArgument
-from nucleus.core.worker import Assignment
+from nucleus.core.worker import Assignment, Report
 from nucleus.jobs import Registry
 from nucleus.jobs.run import Outcome, run
 from nucleus.services.worker.executors.base import (
@@ -44,8 +45,9 @@ class ThreadExecutor:
         self._on_ended: OnEnded | None = None  # None: not started, or stopped
         self._queue: queue.SimpleQueue[Assignment | None] = queue.SimpleQueue()
         self._waiting: dict[int, Assignment] = {}  # by lease, as all that follow
-        self._begun: dict[int, float] = {}  # when; not reported yet
-        self._running: dict[int, Assignment] = {}  # also those that were reported, by timeout
+        self._running: dict[int, Assignment] = {}  # begun, and not reported yet
+        self._overdue: dict[int, Assignment] = {}  # reported by timeout, and not ended yet
+        self._lock = threading.Lock()  # while a lease becomes overdue
         self._timers: dict[int, threading.Timer] = {}  # of the running that have a timeout
         self._threads = [
             threading.Thread(target=self._serve, name=f"job-thread-{number}", daemon=True)
@@ -55,12 +57,16 @@ class ThreadExecutor:
     @property
     def running(self) -> tuple[int, ...]:
         """The leases whose jobs run now, timed-out ones included."""
-        return tuple(self._running.copy())
+        return tuple(self._begun())
 
     @property
     def blocked(self) -> int:
         """How many slots are taken by timed-out jobs."""
-        return max(0, len(self._running) - len(self._begun))
+        return len(self._overdue)
+
+    def _begun(self) -> dict[int, Assignment]:
+        with self._lock:
+            return self._running.copy() | self._overdue
 
     def start(self, on_ended: OnEnded) -> None:
         """Start the threads, and report the ends of tasks to ``on_ended`` from now on."""
@@ -93,9 +99,9 @@ class ThreadExecutor:
             timer.join()
         for _ in self._threads:
             self._queue.put(None)
-        while sum(thread.is_alive() for thread in self._threads) > len(self._running):
+        while sum(thread.is_alive() for thread in self._threads) > len(self._begun()):
             time.sleep(0.005)  # The idle ones are about to end.
-        return [label(task) for task in self._running.copy().values()]
+        return [label(task) for task in self._begun().values()]
 
     # In the threads.
 
@@ -107,15 +113,19 @@ class ThreadExecutor:
     def _run(self, task: Assignment) -> None:
         lease = task.lease
         self._running[lease] = task
-        began = self._begun[lease] = time.monotonic()
         if task.timeout is not None:
             self._watch(task, task.timeout)
+        began = time.monotonic()
         outcome = self._attempt(task)
         seconds = time.monotonic() - began
-        del self._running[lease]
-        if timer := self._timers.pop(lease, None):
-            timer.cancel()
-        self._report(task, outcome, seconds)
+        if task.timeout is not None:
+            self._timers.pop(lease).cancel()
+        if self._running.pop(lease, None):
+            self._report(ended(task, outcome, bounded(outcome.traceback), seconds))
+        else:
+            with self._lock:
+                del self._overdue[lease]
+            self._report()  # nothing but that the slot is free
 
     def _attempt(self, task: Assignment) -> Outcome:
         try:
@@ -127,13 +137,20 @@ class ThreadExecutor:
             return Outcome(None, problem)
         return run(job_type.function, task.payload)
 
-    def _report(self, task: Assignment, outcome: Outcome, seconds: float) -> None:
+    def _report(self, *reports: Report) -> None:
         on_ended = self._on_ended
-        if self._begun.pop(task.lease, None) is not None and on_ended is not None:
-            on_ended([ended(task, outcome, bounded(outcome.traceback), seconds)])
+        if on_ended is not None:
+            on_ended(reports)
 
     def _watch(self, task: Assignment, timeout: float) -> None:
-        timer = threading.Timer(timeout, self._report, (task, timed_out(timeout), timeout))
+        timer = threading.Timer(timeout, self._time_out, (task, timeout))
         timer.daemon = True
         self._timers[task.lease] = timer
         timer.start()
+
+    def _time_out(self, task: Assignment, timeout: float) -> None:
+        with self._lock:
+            if not self._running.pop(task.lease, None):
+                return  # It has ended just now.
+            self._overdue[task.lease] = task
+        self._report(ended(task, timed_out(timeout), "", timeout))
