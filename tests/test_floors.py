@@ -18,7 +18,7 @@ PACKAGE = ROOT / "nucleus"
 # meet only through gRPC and HTTP.
 FLOORS = (
     {"core"},
-    {"stores", "rpc", "jobs"},
+    {"stores", "rpc", "jobs", "history"},
     {"client", "pictures"},
     {"services", "services.common"},
     {"services.master", "services.worker", "services.monitoring", "services.dashboard"},
