@@ -4,13 +4,14 @@ import math
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +22,9 @@ import requests
 from nucleus.client import Client, JobHandle
 from nucleus.cluster import Cluster
 from nucleus.cluster.parts import ProcessPart
+from nucleus.core.errors import NucleusError
 from nucleus.core.events import JobCompleted
+from nucleus.services.common.main import Exit
 from tests.support import eventually, running_master
 
 JOBS = 300
@@ -76,7 +79,7 @@ def test_nothing_is_lost_when_a_worker_is_killed(cluster: Cluster) -> None:
 def test_nothing_is_lost_when_a_service_beside_the_master_is_killed(
     cluster: Cluster, part: str
 ) -> None:
-    jobs = while_submitting(cluster, lambda: cluster.kill_part(part))  # type: ignore[arg-type]
+    jobs = while_submitting(cluster, lambda: cluster.kill_part(part))
     check(cluster, jobs)
     cluster.restart_part(part)  # type: ignore[arg-type]
     assert requests.get(f"{cluster.dashboard_url}/healthz", timeout=5).status_code == 200
@@ -110,6 +113,44 @@ def test_the_late_result_of_a_frozen_worker_is_refused(cluster: Cluster) -> None
     counted = 'nucleus_results_rejected_total{instance="master",job="nucleus_master",reason='
     line = f'{counted}"stale_lease"}} 1'
     assert eventually(lambda: line in requests.get(cluster.scrape_url, timeout=5).text)
+
+
+def test_a_master_that_was_replaced_while_it_was_frozen_ends(cluster: Cluster) -> None:
+    with Client(cluster.connect("me")) as client:
+        before = client.submit("Echo", 1)
+        assert before.result(20) == 1
+        address, earlier = cluster.address, cluster.take_over()
+        assert cluster.address != address
+        assert cluster.client.job(before.id).status == "COMPLETED"
+        cluster.resume_part(earlier)
+        assert cluster.await_end(earlier, 20) == Exit.FAILED
+        assert client.submit("Echo", 2).result(30) == 2
+    assert cluster.client.stats().epoch == 2
+    assert earlier not in cluster.pids
+
+
+def test_a_master_that_cannot_be_replaced_goes_on(cluster: Cluster, tmp_path: Path) -> None:
+    before = cluster.address, cluster.pids["master"]
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(NucleusError, match="database is locked"):
+            cluster.take_over()
+    assert (cluster.address, cluster.pids["master"]) == before
+    assert cluster.client.submit("Echo", 1).result(30) == 1
+
+
+def test_another_program_ends_with_the_cluster(cluster: Cluster) -> None:
+    options = ["--push-port", "0", "--scrape-port", "0"]
+    cluster.run_beside("another", "nucleus.services.monitoring", options)
+    pid = cluster.pids["another"]
+    cluster.ask_to_stop("another")
+    assert cluster.await_end("another", 10) == Exit.DONE
+    cluster.run_beside("another", "nucleus.services.monitoring", options)
+    assert cluster.await_end("another", 0.0) is None
+    assert cluster.pids["another"] != pid
+    pid = cluster.pids["another"]
+    cluster.stop(at_once=True)
+    assert not psutil.pid_exists(pid)
 
 
 def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
@@ -152,7 +193,7 @@ def many_descriptors() -> Iterator[None]:
 @pytest.mark.usefixtures("many_descriptors")
 def test_a_part_starts_beside_more_than_a_thousand_open_files(tmp_path: Path) -> None:
     ports = ["--push-port", "0", "--scrape-port", "0"]
-    part = ProcessPart("monitoring", "monitoring", ports, tmp_path)
+    part = ProcessPart("monitoring", "nucleus.services.monitoring", ports, tmp_path)
     part.launch()
     try:
         part.wait_ready()

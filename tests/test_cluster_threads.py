@@ -2,14 +2,16 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
+from nucleus.client import Client
 from nucleus.cluster import Cluster
-from nucleus.cluster.network import WorkerNetwork
+from nucleus.cluster.network import Network
 from nucleus.core.errors import FailedPrecondition, InvalidArgument, PortTaken
 from nucleus.jobs import JobType, Registry
 from nucleus.services.master import Master
@@ -89,6 +91,56 @@ def test_a_partitioned_worker_keeps_its_job_when_it_heals_in_time(cluster: Clust
     assert cluster.stats().requeued == {}
 
 
+def test_the_network_of_a_client_can_be_disturbed(cluster: Cluster) -> None:
+    with Client(cluster.connect("me")) as client:
+        assert client.submit("Echo", 1).result(20) == 1
+        cluster.disturb("me", "partition")
+        job = client.submit("Echo", 2)
+        assert cluster.client.submit("Echo", 3).result(20) == 3
+        assert not job.done()
+        cluster.heal("me")
+        assert job.result(20) == 2
+        cluster.disturb("me", "drop")
+        assert client.submit("Echo", 4).result(20) == 4
+
+
+def test_a_dashboard_that_is_cut_off_says_so_and_comes_back(cluster: Cluster) -> None:
+    cluster.disturb("dashboard", "partition")
+    answer = requests.get(f"{cluster.dashboard_url}/healthz", timeout=20)
+    assert answer.status_code == 503
+    cluster.heal("dashboard")
+    assert eventually(lambda: requests.get(f"{cluster.dashboard_url}/stats", timeout=20).ok)
+
+
+def test_who_listens_hears_when_a_fault_begins_and_when_it_is_over(cluster: Cluster) -> None:
+    heard: list[tuple[str, str, bool]] = []
+
+    def listener(kind: str, target: str, over: bool) -> None:
+        if not over or (kind, target, False) in heard:
+            heard.append((kind, target, over))
+
+    cluster.listen(listener)
+    cluster.kill("worker-1", "mute")
+    cluster.heal("worker-1")
+    cluster.kill("worker-1", "pause")
+    cluster.resume("worker-1")
+    cluster.kill_part("dashboard")
+    cluster.restart_part("dashboard")
+    cluster.unlisten(listener)
+    cluster.kill("worker-1")
+    faults = [("mute", "worker-1"), ("freeze", "worker-1"), ("crash", "dashboard")]
+    assert heard == [(*fault, over) for fault in faults for over in (False, True)]
+
+
+def test_what_only_processes_can_do_is_refused_to_threads(cluster: Cluster) -> None:
+    with pytest.raises(FailedPrecondition, match="master is no process of its own"):
+        cluster.pause_part("master")
+    with pytest.raises(FailedPrecondition, match="no process of its own"):
+        cluster.take_over()
+    with pytest.raises(FailedPrecondition, match="only a cluster of processes"):
+        cluster.run_beside("another", "nucleus.services.monitoring", [])
+
+
 def test_a_worker_can_be_added(cluster: Cluster) -> None:
     name = cluster.add_worker()
     assert name in cluster.workers
@@ -117,25 +169,25 @@ def test_a_crashed_worker_leaves_no_port_and_its_name_is_free(cluster: Cluster) 
 
 def test_a_worker_that_cannot_start_leaves_no_port(cluster: Cluster) -> None:
     before = listeners()
-    cluster._executor = "gpu"  # type: ignore[assignment]  # on purpose
+    cluster._settings = replace(cluster._settings, executor="gpu")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="gpu is not known"):
         cluster.add_worker("refused")
     assert listeners() == before
     assert "refused" not in cluster.workers
 
 
-class LongWay(WorkerNetwork):
+class LongWay(Network):
     """Everything arrives late from the beginning, also the hello."""
 
     async def start(self) -> None:
         await super().start()
-        self.slow(0.2)
+        self.disturb("slow")
 
 
 @pytest.fixture
 def late_hello(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Called, it delays the hello of every worker that is started from then on."""
-    return lambda: monkeypatch.setattr("nucleus.cluster.cluster.WorkerNetwork", LongWay)
+    return lambda: monkeypatch.setattr("nucleus.cluster.cluster.Network", LongWay)
 
 
 def test_an_added_worker_is_not_mistaken_for_the_crashed_one_of_its_name(

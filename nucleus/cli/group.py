@@ -44,6 +44,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Look after it": {
         "bench": Entry("nucleus.cli.bench", "Measure jobs per second and latency."),
+        "chaos": Entry("nucleus.cli.chaos", "Break a cluster under load, and judge it."),
+        "sim": Entry("nucleus.cli.sim", "Break thousands of simulated worlds, and judge them."),
         "clean": Entry("nucleus.cli.clean", "End what an interrupted run left behind."),
     },
 }

@@ -1,5 +1,6 @@
-"""A whole cluster on one machine, and ways to break it."""
+"""A whole cluster on one machine, ways to break it, and who records what happens."""
 
 from nucleus.cluster.cluster import Cluster
+from nucleus.cluster.recorder import Recorder
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "Recorder"]

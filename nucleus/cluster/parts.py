@@ -20,6 +20,7 @@ from nucleus.services.worker import Worker
 
 START_TIMEOUT = 15.0  # seconds until a part is ready
 BAD_INPUT = 2  # exit code of a part whose port is taken, or whose store cannot be used
+LAST_WORDS = 1.0  # seconds that a part which did not start has to end
 STOP_TIMEOUT = 6.0  # seconds until a part that was asked to stop is killed
 
 
@@ -43,6 +44,9 @@ class Part(Protocol):
 
     def wait_stopped(self) -> list[str]:
         """Wait until it has stopped; return the names of jobs that could not be stopped."""
+
+    def exit_code(self, timeout: float) -> int | None:
+        """Wait at most ``timeout`` seconds for it to end by itself; ``None`` if it does not."""
 
     def crash(self) -> None:
         """End it without a word."""
@@ -80,6 +84,9 @@ class ThreadPart:
         """Stop it."""
         return self._service.stop() or []
 
+    def exit_code(self, timeout: float) -> int | None:
+        """It does not."""
+
     def crash(self) -> None:
         """Make it vanish."""
         if isinstance(self._service, Master | Worker):
@@ -99,7 +106,7 @@ class ThreadPart:
 
 
 class ProcessPart:
-    """A service in a process of its own: ``python -m nucleus.services.<part> …``.
+    """A part in a process of its own: ``python -m module options``.
 
     The process leads a session of its own, so that Ctrl-C and a notebook's stop button do
     not reach it, and ends when its lifeline closes, however this process ends.
@@ -108,7 +115,7 @@ class ProcessPart:
     def __init__(self, name: str, module: str, options: list[str], folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._command = [sys.executable, "-m", f"nucleus.services.{module}", *options]
+        self._command = [sys.executable, "-m", module, *options]
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._frozen = False
@@ -144,16 +151,17 @@ class ProcessPart:
             raise self._failure()
 
     def _failure(self) -> NucleusError:
-        code = self._exit_code()
+        code = self.exit_code(LAST_WORDS)
         self.crash()
         lines = self.log.read_text(errors="replace").strip().splitlines()
         last_words = lines[-1].removeprefix("Error: ") if lines else "it said nothing"
         message = f"{self.name} did not start: {last_words}"
         return InvalidArgument(message) if code == BAD_INPUT else NucleusError(message)
 
-    def _exit_code(self) -> int | None:
+    def exit_code(self, timeout: float) -> int | None:
+        """Wait at most ``timeout`` seconds for the process to end by itself."""
         try:
-            return self._process.wait(1.0) if self._process is not None else None
+            return self._process.wait(timeout) if self._process is not None else None
         except subprocess.TimeoutExpired:
             return None
 

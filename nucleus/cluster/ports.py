@@ -24,6 +24,11 @@ def choose_ports(*, standard: bool) -> Ports:
     return Ports() if standard else Ports(*_free_ports(4))
 
 
+def free_port() -> int:
+    """A free port."""
+    return _free_ports(1)[0]
+
+
 def _free_ports(count: int) -> list[int]:
     candidates = random.sample(range(FIRST, LAST), LAST - FIRST)
     free = (port for port in candidates if _is_free(port))

@@ -1,15 +1,27 @@
-"""A small TCP proxy of our own: the network between a worker and everybody else.
+"""A small TCP proxy of our own: the network between a part and those it calls.
 
 Workers of a cluster speak through one, so that a partition is a real one: bytes stop
 arriving, nobody is told, and connections stay open until somebody loses patience.
+
+- ``cut`` holds up one direction, or both; ``delay`` makes everything late;
+- ``drop`` breaks the connections in the middle of whatever they carry next;
+- ``heal`` ends all that; ``lead_to`` sends new connections to another port.
 """
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 
 from nucleus.rpc import loop
 
 CHUNK = 65_536  # bytes
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One caller's connection to the target."""
+
+    dropping: bool = False  # what it carries next arrives in half
 
 
 class Proxy:
@@ -17,57 +29,98 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._connections: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: set[_Connection] = set()
         self.port = 0  # where it listens, once started
         self.delay = 0.0  # seconds added to each piece of data, in both directions
 
     async def start(self) -> None:
         """Listen on a free loopback port."""
-        self._open = asyncio.Event()
-        self._open.set()
+        self._there, self._back = asyncio.Event(), asyncio.Event()  # set while bytes may pass
+        self.heal()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def partition(self) -> None:
-        """Swallow everything from now on; new connections are accepted, and lead nowhere."""
-        self._open.clear()
+    def lead_to(self, port: int) -> None:
+        """Forward new connections to another port; those that are open stay where they are."""
+        self._target = (self._target[0], port)
+
+    # ---- faults -----------------------------------------------------------------------
+
+    def cut(self, *, there: bool, back: bool) -> None:
+        """Hold up what callers say (``there``), what they would hear (``back``), or both.
+
+        New connections are accepted and lead nowhere: opening one takes both directions.
+        """
+        for gate, closed in ((self._there, there), (self._back, back)):
+            if closed:
+                gate.clear()
+            else:
+                gate.set()
+
+    def drop(self) -> int:
+        """Break the open connections within the next piece of data; return how many.
+
+        The first half of it arrives, and then nobody hears anything more.
+        """
+        for connection in self._connections:
+            connection.dropping = True
+        return len(self._connections)
 
     def heal(self) -> None:
         """Let everything through again, also what was held up."""
         self.delay = 0.0
-        self._open.set()
+        self.cut(there=False, back=False)
+
+    # ---- forwarding -------------------------------------------------------------------
 
     async def stop(self) -> None:
         """Close the port and all connections."""
         self._server.close()
-        for task in self._connections:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         # Cancelled only by ``stop``; asyncio would report a cancelled handler as an error.
         with contextlib.closing(writer), contextlib.suppress(asyncio.CancelledError):
-            await self._open.wait()
+            await self._there.wait()
+            await self._back.wait()
             try:
                 there_reader, there_writer = await asyncio.open_connection(*self._target)
             except OSError:
                 return  # nobody there: the caller sees its connection closed
-            with contextlib.closing(there_writer):
+            connection = _Connection()
+            self._connections.add(connection)
+            try:
                 # One direction that ends takes the other with it.
                 await loop.first_of(
-                    self._pump(reader, there_writer), self._pump(there_reader, writer)
+                    self._pump(reader, there_writer, self._there, connection),
+                    self._pump(there_reader, writer, self._back, connection),
                 )
+            finally:
+                self._connections.discard(connection)
+                there_writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        gate: asyncio.Event,
+        connection: _Connection,
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                await self._open.wait()
-                writer.write(data)
+                await gate.wait()
+                writer.write(data[: len(data) // 2] if connection.dropping else data)
                 await writer.drain()
+                if connection.dropping:
+                    return
+        await gate.wait()  # that a connection has ended is a message, too
