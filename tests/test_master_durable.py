@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -58,6 +59,11 @@ def locked(file: Path) -> Iterator[None]:
             yield
         finally:
             other.execute("ROLLBACK")
+
+
+def times_open(file: Path) -> int:
+    """How many descriptors of this process are of this file."""
+    return [open_file.path for open_file in psutil.Process().open_files()].count(str(file))
 
 
 def health(address: str) -> str:
@@ -202,16 +208,15 @@ def test_a_master_that_was_taken_over_stops_serving_and_says_so(file: Path) -> N
 
 def test_a_master_whose_commit_failed_does_not_take_the_store_back(file: Path) -> None:
     reasons: list[str] = []
-    lock = Path(f"{file}.lock")
     newer = Master(port=0, store=str(file), take_over=True)
     with running_master(str(file), on_fenced=reasons.append) as older:
         impatient(older)
-        held = lock.stat().st_ino
         with locked(file), open_stub(older.address) as stub:
             assert refused(lambda: stub.SendJob(ECHO)).code == "ABORTED"
+            connections = times_open(file)
             starting = threading.Thread(target=newer.start)
             starting.start()  # waits for the file, as the older one does, who tries less often
-            eventually(lambda: lock.exists() and lock.stat().st_ino != held)
+            eventually(lambda: times_open(file) > connections)
         starting.join(timeout=10)
         with open_stub(newer.address) as stub:
             epoch = stub.GetClusterState(pb.GetClusterStateRequest()).epoch

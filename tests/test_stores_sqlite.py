@@ -413,6 +413,20 @@ def test_taking_over_fences_the_one_that_held_it(file: Path, hold: Callable[...,
         assert holder.ask() == "Fenced"
 
 
+def test_a_take_over_in_the_midst_of_a_commit_is_refused_and_leaves_the_lock(
+    file: Path, hold: Callable[..., Holder]
+) -> None:
+    """The holder stands still within a transaction, so nobody else can write."""
+    holder = hold()
+    with closing(sqlite3.connect(file, isolation_level=None)) as within:
+        within.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreRefused, match="stands still within a commit, end that first"):
+            SqliteStore(file, take_over=True)
+    with pytest.raises(StoreRefused, match=f"process id {holder.process.pid};"):
+        SqliteStore(file)
+    assert holder.ask() == "still mine"
+
+
 def test_the_one_that_took_over_holds_the_lock(file: Path, hold: Callable[..., Holder]) -> None:
     first, second = hold(), hold("--take-over")
     first.end()

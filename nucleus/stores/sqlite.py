@@ -13,7 +13,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import astuple, dataclass
 from itertools import groupby
 from math import inf
@@ -101,7 +101,8 @@ class SqliteStore:
         self._retention = retention or Retention()
         check_folder(self.path)
         check_file(self.path)
-        self._lock_file = hold_lock(self.path, take_over)
+        with _nobody_writes(self.path) if take_over else nullcontext():
+            self._lock_file = hold_lock(self.path, take_over)
         self._epoch = 0  # before the first load
         self._claimed = 0  # the epoch that the last load wanted
         try:
@@ -351,6 +352,25 @@ class SqliteStore:
         for connection in (self._finder, self._pager, self._writer):
             connection.close()
         self._lock_file.close()
+
+
+@contextmanager
+def _nobody_writes(path: Path) -> Iterator[None]:
+    """Keep everybody from writing meanwhile; raise ``StoreRefused`` when somebody just does.
+
+    Who is to be replaced may stand still within a transaction. Then nobody can write, and
+    taking its lock away would only let a third master in.
+    """
+    if not path.exists():
+        yield
+        return
+    try:
+        with closing(_connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+    except sqlite3.OperationalError as error:
+        message = f"store: {path} cannot be taken over: {error}; when the master that holds it"
+        raise StoreRefused(f"{message} stands still within a commit, end that first") from None
 
 
 def _new_job(row: tuple[Any, ...]) -> Job:
