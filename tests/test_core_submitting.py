@@ -130,6 +130,24 @@ def test_promise_8_the_key_of_a_queued_job_survives_a_restart(queue: Queue) -> N
     assert queue.offer(key="k") == Accepted(job_id, duplicate=True)
 
 
+def test_promise_8_a_number_that_a_users_key_gave_a_job_keeps_it_when_the_key_is_free() -> None:
+    """A repeat may be so late that the job was trimmed meanwhile, and its key with it."""
+    queue = Queue()
+    queue.join("w")
+    job_id = queue.submit(key="k")
+    repeat = Accepted(job_id, duplicate=True)
+    queue.settle()
+    queue.finish(job_id)
+    queue.settle()
+    assert queue.offer(key="k", client="c", client_seq=1) == repeat
+    queue.settle()
+    del queue.disk.rows[job_id], queue.disk.keys["k"]
+    for _ in range(2):
+        assert queue.offer(key="k", client="c", client_seq=1) == repeat
+        queue.restart()
+    assert queue.submit(key="k", client="c", client_seq=2) != job_id
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -227,6 +227,8 @@ class Tracker:
         request = pb.WatchEventsRequest(
             from_seq=self._session.next_seq, client_id=self._session.client_id, kinds=STATUSES
         )
+        # From now on: so it is after a start, and when another ledger was heard of.
+        self._missed = self._missed or not request.from_seq
         call = self._connection.stub.WatchEvents(request)
         try:
             # Not `wait_for`: it loses the end of a task that coincides with the answer.

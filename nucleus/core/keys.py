@@ -90,12 +90,18 @@ class Keys:
         self, like: JobSpec, payload: str, client_seq: int, client: str, now: float
     ) -> Accepted | Refusal | None:
         """The job that this one repeats, a refusal when it cannot, ``None`` for a new one."""
-        job = self._of_user(like.key) if like.key else None
-        if job is not None:
-            return _repeat(job, like, payload, f"idempotency_key: {like.key!r}")
-        if not client_seq:
-            return None
-        return self._recognise_number(like, payload, client_seq, client, now)
+        by_number = None
+        if client_seq:
+            by_number = self._recognise_number(like, payload, client_seq, client, now)
+        if isinstance(by_number, Accepted) or not like.key:
+            return by_number
+        job = self._of_user(like.key)
+        if job is None:
+            return by_number
+        if client_seq and by_number is None:
+            # Or a late repeat would make another job, once this one is trimmed.
+            self._note(KeyRun(client, client_seq, job.number, 1), now)
+        return _repeat(job, like, payload, f"idempotency_key: {like.key!r}")
 
     def _recognise_number(
         self, like: JobSpec, payload: str, seq: int, client: str, now: float
@@ -132,19 +138,20 @@ class Keys:
 
     def remember(self, jobs: Sequence[Job], now: float) -> None:
         """Remember which numbers of their client became ``jobs``, in ascending order."""
-        client = jobs[0].client
-        window = self._windows.setdefault(client, _Window(now))
-        window.last_used = now
         # What counts up on both sides at once is a run.
         for _, alike in groupby(jobs, lambda job: job.client_seq - job.number):
             first, *others = alike
-            run = KeyRun(client, first.client_seq, first.number, 1 + len(others))
-            window.add(run)
-            self._journal.note_keys(run)
+            self._note(KeyRun(first.client, first.client_seq, first.number, 1 + len(others)), now)
+
+    def _note(self, run: KeyRun, now: float) -> None:
+        window = self._windows.setdefault(run.client, _Window(now))
+        window.last_used = now
+        window.add(run)
+        self._journal.note_keys(run)
         outdated = window.highest - WINDOW
         if outdated >= window.forgotten + WINDOW:  # now and then, not each time
             window.forget(outdated)
-            self._journal.forget_keys(client, outdated)
+            self._journal.forget_keys(run.client, outdated)
 
     def forget_idle(self, now: float) -> None:
         """Drop the clients that were idle for too long."""

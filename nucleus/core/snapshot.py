@@ -125,7 +125,8 @@ class Changes:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.events or self.workers or self.gone_workers or self.forgotten_keys)
+        kept = self.events or self.workers or self.gone_workers
+        return not (kept or self.key_runs or self.forgotten_keys)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,20 @@
-"""The core under a simulated clock, network, disk and workers: one seed, one exact story."""
+"""The whole system under a simulated clock, network and disk: one seed, one exact story.
 
-from nucleus.sim.run import Run, Summary, run_seeds, simulate
-from nucleus.sim.world import PromiseBroken
+* ``run``      one run of a seed: :func:`simulate`
+* ``sweep``    many runs, each judged by the checker: :func:`run_seeds`
+* ``plan``     what will happen in a run; ``faults`` is the table of what can go wrong, and
+  ``outcomes`` counts what came of it
+* ``cluster``  the parts, and what the plan does to them
+* ``master`` ``worker`` ``client``  the real shells, each in a process that can freeze and die
+* ``executor`` ``calls`` ``network`` ``disk``  what the shells stand on, simulated
+* ``world`` ``loop``  the agenda, and asyncio on it
+* ``seams``    the few places where the shells are given something simulated
+* ``scale``    ten thousand workers and a million jobs, against queueing theory
+* ``mutants``  known-wrong code, which the checker has to notice
+"""
 
-__all__ = ["PromiseBroken", "Run", "Summary", "run_seeds", "simulate"]
+from nucleus.sim.faults import ALL, choose
+from nucleus.sim.run import Run, simulate
+from nucleus.sim.sweep import Tally, run_seed, run_seeds, sweep
+
+__all__ = ["ALL", "Run", "Tally", "choose", "run_seed", "run_seeds", "simulate", "sweep"]

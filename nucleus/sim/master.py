@@ -1,258 +1,215 @@
-"""The simulated master: the real ledger, outbox and store, in a shell that can crash.
+"""The simulated master: the real engine and the real service, in a process that can crash."""
 
-It does what the real shell does. A command runs against the ledger at once, its answer waits
-in the outbox; a commit takes time, so batches form; after the commit answers, leases and
-events leave. Two traps that the real shell has to avoid as well:
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeVar
 
-- a lease belongs to the stream that was open when it was *given*: a session opened while the
-  commit was under way counts it as undelivered, so it must not travel on the newer stream;
-- the tick takes its turn behind the commands that arrived while the master stood still.
-"""
+import grpc
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
-from nucleus.core.errors import Fenced
-from nucleus.core.events import Event, JobCancelled, JobCompleted, JobFailed, JobLeased
-from nucleus.core.job import Order, job_from_row
+from nucleus.core.errors import CommitFailed, NucleusError
 from nucleus.core.keys import Accepted
-from nucleus.core.ledger import TICK, Ledger
+from nucleus.core.ledger import Ledger
 from nucleus.core.limits import Limits
-from nucleus.core.news import Ended
-from nucleus.core.outbox import Outbox
-from nucleus.core.refusals import Refusal
-from nucleus.core.snapshot import Changes
-from nucleus.core.worker import Assignment, Beat, Hello, Reports
-from nucleus.sim.world import Action, Call, Process, Stream, World
-from nucleus.stores.memory import MemoryStore
+from nucleus.history.observations import Abandoned, Beat, Counted, Serving
+from nucleus.jobs import Registry
+from nucleus.services.master.catalog import RegistryCatalog
+from nucleus.services.master.engine import Engine
+from nucleus.services.master.metrics import MasterCollector
+from nucleus.services.master.service import DRAIN
+from nucleus.services.master.servicer import JobQueueService
+from nucleus.sim.calls import Call, Code, Server, StreamCall, failed
+from nucleus.sim.disk import Disk, DiskThreads, SimStore
+from nucleus.sim.seams import InOrder
+from nucleus.sim.world import World
 
 FROZEN_AFTER = Limits().frozen_after
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The classes under test; a test puts a wrong one in to see it caught."""
+class ObservedEngine(Engine):
+    """The engine; it tells of commands that were not committed, and of the jobs they made."""
 
-    ledger: type[Ledger] = Ledger
-    outbox: type[Outbox[Any]] = Outbox
+    on_abandoned: Callable[[tuple[str, ...], bool], None]
 
+    async def run(self, command: Callable[[Ledger, float], T]) -> T:
+        """Run ``command``; return its answer once it is committed."""
+        made: list[str] = []
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An effect: what to do once the command is durable."""
+        def observed(ledger: Ledger, now: float) -> T:
+            answer = command(ledger, now)
+            for outcome in answer if isinstance(answer, list) else [answer]:
+                if isinstance(outcome, Accepted) and not outcome.duplicate:
+                    made.append(outcome.job_id)
+            return answer
 
-    call: Call
-    send: Action
-    created: tuple[str, ...] = ()  # jobs that the command made
-
-
-class Catalog:
-    """Knows no job type but what workers offer."""
-
-    def names(self) -> tuple[str, ...]:
-        """No names."""
-        return ()
-
-    def check(self, job_type: str, payload: str) -> None:
-        """Every payload is fine."""
-
-    def check_result(self, result: str) -> None:
-        """Every result is fine."""
+        try:
+            return await super().run(observed)
+        except CommitFailed as failure:
+            self.on_abandoned(tuple(made), failure.definite)
+            raise
 
 
-class Master(Process):
-    """One life of a master on the world's disk."""
+class Refused(Exception):
+    """The service answered with a status."""
+
+    def __init__(self, code: grpc.StatusCode, details: str, reason: Any) -> None:
+        super().__init__(details)
+        self.error = failed(code, details, tuple(reason))
+
+
+class Context:
+    """What a handler asks of gRPC."""
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
+    ) -> NoReturn:
+        """End the call with a status."""
+        raise Refused(code, details, trailing_metadata)
+
+
+class Master(Server):
+    """One life of a master on a disk."""
 
     def __init__(
-        self, world: World, rules: Rules, limits: Limits, died: Callable[["Master"], None]
+        self,
+        world: World,
+        disk: Disk,
+        limits: Limits,
+        life: int,
+        *,
+        ahead: float,
+        ended: Callable[["Master"], None],
     ) -> None:
-        super().__init__(world, "master")
-        self._store = MemoryStore(world.disk)
-        self.ledger = rules.ledger(self._store.load(), self._store, Catalog(), limits, world.now)
-        self._outbox = rules.outbox(self.ledger)
-        self._died = died
-        self.streams: dict[str, Stream] = {}  # worker -> its GetJobs
-        self._watchers: dict[Stream, str] = {}  # WatchEvents -> client
-        self.ledger.serve(world.now)
-        world.fresh.append(world.now)
-        self._pump()
-        self.after(TICK, self._tick_in_turn)
+        super().__init__(world, "master", life)
+        self.clock.ahead = ahead
+        self.store = SimStore(disk)
+        self.loop.threads = DiskThreads(disk, self.loop, self.rng)
+        self._ended = ended
+        self.deposed = False  # another has begun to lead, and this one need not know
+        catalog = RegistryCatalog(Registry())
+        self.engine = ObservedEngine(
+            self.store,
+            catalog,
+            limits,
+            self.clock,
+            on_serving=self._serving,
+            on_fenced=self._fenced,
+            on_loaded=lambda jobs: None,
+        )
+        self.engine.on_abandoned = self._abandoned
+        self.engine.watchers._all = InOrder()  # type: ignore[assignment]
+        self._service = JobQueueService(self.engine, catalog)
+        self._context = Context()
+        self.loop.create_task(self._start())
 
-    # ---- commands ---------------------------------------------------------------------
+    async def _start(self) -> None:
+        try:
+            await self.engine.start()
+            self.listening = True
+        except NucleusError:  # the process would exit, and somebody start it again
+            self._end()
 
-    def receive(self, call: Call) -> None:
-        """A request arrived; a frozen master reads it on waking up."""
-        if call.heartbeat_of and not call.settled:
-            self.world.heard.setdefault(call.heartbeat_of, []).append(self.world.now)
-        self.perform(lambda: self._run(call))
+    def _end(self) -> None:
+        self.die()
+        self._ended(self)
 
-    def _run(self, call: Call) -> None:
-        if not (call.settled and self.world.chance(0.5, "given up before it ran")):
-            call.command(self, call)
-            self._pump()
+    def stop(self) -> None:
+        """Stop cleanly, as ``nucleus.services.master.service`` does: refuse, finish, let go."""
+        self.listening = False
+        self.loop.create_task(self._stop())
 
-    def reply(self, call: Call, value: Any) -> None:
-        """Answer ``call`` after the commit."""
-        self._outbox.hold(Held(call, lambda: call.answer(value)))
+    async def _stop(self) -> None:
+        self.engine.streams.close_all()
+        self.engine.watchers.close_all()
+        await asyncio.sleep(DRAIN)
+        await self.engine.stop()
+        self._end()
 
-    def submit(self, orders: Iterable[Order], client: str, call: Call) -> None:
-        """``SendJobs``."""
-        now = self.world.now
-        outcomes = [o for order in orders for o in self.ledger.submit_order(order, client, now)]
-        made = [o.job_id for o in outcomes if isinstance(o, Accepted) and not o.duplicate]
-        self._outbox.hold(Held(call, lambda: call.answer(outcomes), tuple(made)))
+    async def _serving(self, serving: bool) -> None:
+        if serving:
+            self.world.saw(Serving(self.world.now, self.engine.outbox.ledger.epoch))
 
-    def cancel(self, job_id: str, call: Call) -> None:
-        """``CancelJob``."""
-        self.reply(call, self.ledger.cancel(job_id, self.world.now) or "cancelled")
+    def _abandoned(self, job_ids: tuple[str, ...], definite: bool) -> None:
+        if not self.deposed:  # else another may have used the same numbers
+            self.world.saw(Abandoned(self.world.now, job_ids, definite))
 
-    def lookup(self, job_ids: Iterable[str], call: Call) -> None:
-        """``LookupJobs``: those that have ended."""
-        jobs = [job for job_id in job_ids if (job := self.ledger.find(job_id)) and job.ended]
-        self.reply(call, [Ended(0, job.id, job.status, job.result, job.error) for job in jobs])
-
-    def heartbeat(self, beat: Beat, call: Call) -> None:
-        """``Heartbeat``."""
-        self.reply(call, self.ledger.heartbeat(beat, self.world.now))
-
-    def report(self, reports: Reports, call: Call) -> None:
-        """``SendResults``."""
-        self.reply(call, self.ledger.report(reports, self.world.now))
-
-    def get_jobs(self, hello: Hello, stream: Stream, call: Call) -> None:
-        """``GetJobs``: the first batch says which leases are void."""
-        answer = self.ledger.open_session(hello, self.world.now)
-        if isinstance(answer, Refusal):
-            self.reply(call, answer)
-            return
-        close = partial(self.ledger.close_session, hello.worker, hello.incarnation, hello.session)
-        stream.closed = lambda: self.perform(close)
-        self.streams[hello.worker] = stream
-        self._outbox.hold(Held(call, lambda: stream.send((), answer)))
-
-    def watch(self, client: str, from_seq: int, stream: Stream, call: Call) -> None:
-        """``WatchEvents``: the history first, then what is committed from now on."""
-        self._outbox.hold(Held(call, lambda: self._watch(client, from_seq, stream)))
-
-    def _watch(self, client: str, from_seq: int, stream: Stream) -> None:
-        self._watchers[stream] = client
-        events = self._store.history(from_seq, limit=100_000) if from_seq else []
-        stream.send(_ends(events, client), self.world.disk.next_seq, from_seq == 0)
-
-    # ---- time -------------------------------------------------------------------------
-
-    def _tick_in_turn(self) -> None:
-        self.after(0.0, self._tick)  # behind whatever waits at this moment
-
-    def _tick(self) -> None:
-        self.ledger.tick(self.world.now)
-        self._pump()
-        self.after(TICK, self._tick_in_turn)
+    def _fenced(self, reason: str) -> None:
+        self.world.came_of_it["master fenced"] += 1
+        self._end()
 
     def freeze(self, seconds: float) -> None:
         """Stand still; the workers are owed a fresh allowance afterwards."""
         super().freeze(seconds)
         if seconds > FROZEN_AFTER:
-            self.world.after(seconds, lambda: self.perform(self._woke))
+            self.world.after(seconds, self._woke)
 
     def _woke(self) -> None:
-        if self.world.server is self:  # and not another, that took over in the meantime
-            self.world.fresh.append(self.world.now)
+        if self.alive and not self.deposed and not self.loop.frozen:
+            self.world.saw(Serving(self.world.now, epoch=0))
 
-    # ---- commits ----------------------------------------------------------------------
+    # ---- answering --------------------------------------------------------------------
 
-    def _pump(self) -> None:
-        batch = self._outbox.begin(self.world.now) if self.alive else None
-        if batch is None:
-            return
-        counts = self.ledger.counts()
-        if sum(counts.values()) != self.ledger.totals.submitted:
-            raise self.world.break_promise(f"submitted = queued + running + ended: {counts}")
-        leases = self._leases(batch)
-        if not batch.empty:
-            self.world.after(self._disk_time(), lambda: self._write(batch, leases))
-        elif self._unfenced():
-            self._committed(batch, leases)
+    def serve(self, call: Call) -> "asyncio.Task[None]":
+        """Begin to answer ``call``."""
+        return self.loop.create_task(self._serve(call))
 
-    def _leases(self, batch: Changes) -> list[tuple[Stream, list[Assignment]]]:
-        jobs = {row[0]: row for row in batch.jobs}
-        leases: dict[Stream, list[Assignment]] = {}
-        for event in batch.events:
-            if isinstance(event, JobLeased):
-                job = job_from_row(jobs[event.job_id])
-                given = Assignment(
-                    job.id, event.seq, job.job_type, job.payload, job.timeout, job.attempts + 1
+    async def _serve(self, call: Call) -> None:
+        method = getattr(self._service, call.method)
+        try:
+            if isinstance(call, StreamCall):
+                async with aclosing(method(call.request, self._context)) as messages:
+                    async for message in messages:
+                        await call.write(message)
+                call.answer(None)
+            else:
+                call.answer(await method(call.request, self._context))
+        except Refused as refused:
+            if refused.error.code() is Code.OUT_OF_RANGE:
+                self.world.came_of_it["place in the history lost"] += 1
+            call.answer(None, refused.error)
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            if not self.alive:  # what is left of a dead process is being collected
+                return
+            self.world.raised(f"master: {call.method}", error)
+            call.answer(None, failed(Code.UNKNOWN, repr(error)))
+        finally:
+            if self.alive:
+                self.done(call)
+
+    def arrived(self, call: Call) -> None:
+        """A heartbeat is heard, also by one that stands still, but by no stale master."""
+        if call.method == "Heartbeat" and not self.deposed:
+            beat = call.request
+            self.world.saw(Beat(self.world.now, beat.worker, beat.incarnation))
+
+    # ---- metrics ----------------------------------------------------------------------
+
+    def scrape(self) -> None:
+        """Read the metrics, as Monitoring is sent them."""
+        if self.alive and self.listening:
+            self.loop.create_task(self._scrape())
+
+    async def _scrape(self) -> None:
+        metrics = self.engine.metrics
+        try:
+            families, next_seq = await self.engine.run(
+                lambda ledger, now: (
+                    list(MasterCollector(ledger, metrics, now).collect()),
+                    ledger.next_seq,
                 )
-                leases.setdefault(self.streams[event.worker], []).append(given)
-        return list(leases.items())
-
-    def _disk_time(self) -> float:
-        return self.world.rng.uniform(0.0005, 0.02)
-
-    def _unfenced(self) -> bool:
-        try:
-            self._store.check_epoch()
-        except Fenced:
-            self._fenced()
-        return self.alive
-
-    def _write(self, batch: Changes, leases: list[tuple[Stream, list[Assignment]]]) -> None:
-        """What the disk does, also while the master is frozen."""
-        if not self.alive:
+            )
+        except NucleusError:
             return
-        rate, then = self.world.weather.commit_fails, self._disk_time()
-        if self.world.chance(rate, "commit failed before COMMIT"):
-            self.after(then, lambda: self._fail(commit_issued=False))
-            return
-        failed = self.world.chance(rate, "commit failed after COMMIT")
-        try:
-            if not (failed and self.world.chance(0.5, "commit did not reach the disk")):
-                self._store.stage(batch)
-                self._store.commit()
-        except Fenced:
-            self._fenced()
-            return
-        if failed:
-            self.after(then, lambda: self._fail(commit_issued=True))
-        else:
-            self.after(then, lambda: self._committed(batch, leases))
-
-    def _committed(self, batch: Changes, leases: list[tuple[Stream, list[Assignment]]]) -> None:
-        for stream, client in self._watchers.items():
-            if events := _ends(batch.events, client):
-                stream.send(events, batch.next_seq, False)
-        for held in self._outbox.committed():
-            held.send()
-        for worker_stream, jobs in leases:
-            worker_stream.send(jobs, ())
-        if not batch.empty:
-            self._pump()
-
-    def _fail(self, *, commit_issued: bool) -> None:
-        """Fail-stop: throw the ledger away, and begin again from the disk."""
-        for lost in self._outbox.abandon(commit_issued=commit_issued):
-            kept = self.world.server is self and any(map(self._store.find, lost.effect.created))
-            if lost.definite and kept:
-                raise self.world.break_promise("a definite error means that nothing happened")
-            lost.effect.call.answer(None)
-        self.die()
-        self._died(self)
-
-    # ---- dying ------------------------------------------------------------------------
-
-    def _fenced(self) -> None:
-        self.world.exercised["fenced master"] += 1
-        self.die()
-
-    def die(self) -> None:
-        """Crash: what is not on the disk is gone."""
-        self.alive = False
-        for stream in (*self.streams.values(), *self._watchers):
-            stream.cut()
-
-
-def _ends(events: Iterable[Event], client: str) -> list[Event]:
-    ends = (JobCompleted, JobFailed, JobCancelled)
-    return [event for event in events if isinstance(event, ends) and event.client == client]
+        value = {
+            (sample.name, *sample.labels.values()): int(sample.value)
+            for family in families
+            for sample in family.samples
+            if sample.name in ("nucleus_jobs", "nucleus_jobs_submitted_total")
+        }
+        names = ("queued", "running", "completed", "failed", "cancelled")
+        jobs = {name: value["nucleus_jobs", name] for name in names}
+        submitted = value[("nucleus_jobs_submitted_total",)]
+        self.world.saw(Counted(self.world.now, "metrics", submitted, **jobs, next_seq=next_seq))

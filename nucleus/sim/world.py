@@ -1,73 +1,50 @@
-"""The simulated world: a clock that jumps, a network that misbehaves, processes that stop.
+"""The simulated world: a clock that jumps, an agenda, and a diary.
 
-One integer decides everything: every chance is drawn from one ``random.Random(seed)``, and
-what happens next is the earliest entry of a heap. The loop is our own because it is a dozen
-lines, and because the same seed must replay exactly, which no event loop that touches a real
-clock, a real thread or the order of a hash table can promise.
+One integer decides everything. What happens next is the earliest entry of a heap; every
+chance is drawn from a generator that is seeded with the world's seed and the name of what it
+is for (a process, an item of the plan), so that leaving one item out does not change the
+luck of the others. The agenda is our own and not SimPy's because it is a dozen lines, and
+because SimPy's processes are generators, while ours are the shells as they are
+(``nucleus.sim.loop``).
 
-- :class:`World`: the agenda, the weather (how often what goes wrong), what was exercised;
-- :class:`Process`: a thing that can freeze (its timers and messages wait) and die;
-- :class:`Call`: one remote call, whose request and reply can each be lost, late or doubled;
-- :class:`Stream`: messages in order to one reader, until the connection breaks.
+- :class:`World`: the agenda, the diary (a ``History``), what was exercised;
+- :class:`Process`: something with a loop, a clock and a name, which can freeze and die.
 """
 
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any
 
-from nucleus.core.events import Event
-from nucleus.stores.memory import MemoryDisk
+from nucleus.history.history import History
+from nucleus.history.observations import Fault, Observation, Raised
+from nucleus.sim.loop import ProcessLoop
 
 START = 1_000_000.0  # Unix seconds
-DEADLINE = 5.0  # seconds after which a caller gives up
-LAST_EVENTS = 30  # shown when a promise is broken
 
 Action = Callable[[], object]
 
 
-class PromiseBroken(AssertionError):
-    """The simulation saw a promise broken; the message tells which, the seed and the story."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weather:
-    """How often what goes wrong: a chance for each message, stream message or commit."""
-
-    lost: float = 0.0
-    doubled: float = 0.0
-    slow: float = 0.0
-    broken: float = 0.0
-    commit_fails: float = 0.0
-
-
-class Server(Protocol):
-    """What answers calls."""
-
-    alive: bool
-
-    def receive(self, call: "Call") -> None:
-        """A request arrived."""
-
-
 class World:
-    """Everything that the actors share."""
+    """Everything that the processes share."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.rng = random.Random(seed)
         self.now = START
-        self.disk = MemoryDisk(f"sim{seed}")
-        self.server: Server | None = None
-        self.exercised: Counter[str] = Counter()
-        self.partitioned: set[str] = set()
-        self.heard: dict[tuple[str, str], list[float]] = {}  # when heartbeats reached a master
-        self.fresh: list[float] = []  # when a master began to serve, or woke up
-        self.weather = Weather(*(self.rng.uniform(0, most) for most in (0.1, 0.1, 0.1, 0.1, 0.02)))
+        self.steps = 0  # entries of the agenda that were carried out
+        self.history = History(source="simulation", seed=seed)
+        self.fired: Counter[str] = Counter()  # faults by kind
+        self.came_of_it: Counter[str] = Counter()  # what the history does not tell
+        self.channels: dict[str, Any] = {}  # by address: where a part reaches the master
         self._agenda: list[tuple[float, int, Action]] = []
         self._entries = 0
+
+    def generator(self, name: object) -> random.Random:
+        """The luck of ``name``."""
+        return random.Random(f"{self.seed}/{name}")
+
+    # ---- the agenda -------------------------------------------------------------------
 
     def at(self, time: float, action: Action) -> None:
         """Do ``action`` at ``time``; of two at the same time, the one entered first."""
@@ -80,162 +57,67 @@ class World:
 
     def run(self, until: float) -> None:
         """Let time pass."""
-        while self._agenda[0][0] <= until:
-            self.now, _, action = heappop(self._agenda)
+        agenda, done = self._agenda, 0
+        while agenda and agenda[0][0] <= until:
+            self.now, _, action = heappop(agenda)
+            done += 1
             action()
         self.now = until
+        self.steps += done
 
-    def chance(self, rate: float, what: str) -> bool:
-        """Whether something with this chance happens; if so it is counted."""
-        happens = self.rng.random() < rate
-        self.exercised[what] += happens
-        return happens
+    def forget(self) -> None:
+        """It is over: nothing more will happen."""
+        self._agenda.clear()
+        self.channels.clear()
 
-    def latency(self) -> float:
-        """Seconds that a message travels; a wide spread, so messages overtake each other."""
-        slow = self.rng.uniform(0.2, 2.0) if self.chance(self.weather.slow, "slow message") else 0.0
-        return slow + self.rng.expovariate(100.0)
+    # ---- the diary --------------------------------------------------------------------
 
-    def carry(self, name: str, deliver: Action) -> None:
-        """Carry a message between ``name`` and the master, unless they cannot reach each other."""
-        if name not in self.partitioned:
-            self.after(self.latency(), lambda: None if name in self.partitioned else deliver())
+    def saw(self, observation: Observation) -> None:
+        """Write down what was seen at this moment."""
+        self.history.observations.append(observation)
 
-    def break_promise(self, promise: str, about: str = "") -> PromiseBroken:
-        """The error to raise, with the last events about a job or a worker."""
-        story = [event for event in self.disk.events if about in names(event) or not about]
-        told = "\n  ".join(map(repr, story[-LAST_EVENTS:]))
-        return PromiseBroken(f"seed {self.seed}: {promise} [{about}]\n  {told}")
+    def broke(self, kind: str, target: str = "", seconds: float | None = None) -> None:
+        """A fault fired; it lasts so many seconds, ``None``: over at once."""
+        self.fired[kind] += 1
+        until = None if seconds is None else self.now + seconds
+        self.saw(Fault(self.now, until, kind, target))
+
+    def raised(self, part: str, error: BaseException | str) -> None:
+        """A part raised what only a programmer should see."""
+        self.saw(Raised(self.now, part, error if isinstance(error, str) else repr(error)))
 
 
-def names(event: Event) -> tuple[str, str]:
-    """The job and the worker that ``event`` is about, "" for none."""
-    return getattr(event, "job_id", ""), getattr(event, "worker", "")
+class Clock:
+    """The clock of a process, which may be wrong."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.ahead = 0.0  # seconds
+
+    def now(self) -> float:
+        """Unix seconds, as the process believes."""
+        return self._world.now + self.ahead
 
 
 class Process:
-    """Something that can freeze and die, and reaches the master over the network."""
+    """Something with a loop, a clock and a name, which can freeze and die."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, life: int = 1) -> None:
         self.world = world
         self.name = name
-        self.alive = True
-        self.frozen_until = 0.0
+        self.rng = world.generator(f"{name}/{life}")
+        self.clock = Clock(world)
+        self.loop = ProcessLoop(world, lambda error: world.raised(name, error))
 
-    def perform(self, action: Action) -> None:
-        """Do ``action`` now, or on waking up, in the order of arrival; the dead do nothing."""
-        if self.alive and self.world.now < self.frozen_until:
-            self.world.at(self.frozen_until, lambda: self.perform(action))
-        elif self.alive:
-            action()
-
-    def after(self, delay: float, action: Action) -> None:
-        """Set a timer."""
-        self.world.after(delay, lambda: self.perform(action))
-
-    def backoff(self) -> float:
-        """Seconds to wait before trying again."""
-        return self.world.rng.uniform(0.1, 1.5)
+    @property
+    def alive(self) -> bool:
+        """Whether it has not died."""
+        return self.loop.alive
 
     def freeze(self, seconds: float) -> None:
-        """Stand still for a while."""
-        self.frozen_until = max(self.frozen_until, self.world.now + seconds)
+        """Stand still for so long, as after SIGSTOP."""
+        self.loop.freeze(self.world.now + seconds)
 
-
-class Call:
-    """A request to the master. ``done`` is called once: with an answer, or ``None`` if it broke."""
-
-    def __init__(
-        self,
-        caller: Process,
-        command: Callable[[Any, "Call"], None],
-        done: Callable[[Any], None],
-        heartbeat_of: tuple[str, str] | None = None,
-    ) -> None:
-        self.caller, self.command, self._done = caller, command, done
-        self.heartbeat_of = heartbeat_of
-        self.settled = False
-        world = caller.world
-        caller.after(DEADLINE, self.abort)
-        for _ in range(1 + world.chance(world.weather.doubled, "duplicated request")):
-            if not world.chance(world.weather.lost, "lost request"):
-                world.carry(caller.name, self._arrive)
-
-    def _arrive(self) -> None:
-        server = self.caller.world.server
-        if server is not None and server.alive:
-            server.receive(self)
-        else:
-            self.caller.perform(self.abort)
-
-    def answer(self, value: Any) -> None:
-        """Send the reply."""
-        world = self.caller.world
-        if not world.chance(world.weather.lost, "lost reply"):
-            world.carry(self.caller.name, lambda: self.caller.perform(lambda: self.settle(value)))
-
-    def abort(self) -> None:
-        """The call broke."""
-        self.settle(None)
-
-    def settle(self, value: Any) -> None:
-        """End the call, unless it has ended."""
-        if not self.settled:
-            self.settled = True
-            self._done(value)
-
-
-class Stream:
-    """A server stream: written means buffered, and a break loses what is under way.
-
-    ``broke`` is called once: with a refusal, or ``None`` when the connection broke.
-    """
-
-    def __init__(
-        self,
-        reader: Process,
-        command: Callable[[Any, "Stream", Call], None],
-        deliver: Callable[..., None],
-        broke: Callable[[Any], None],
-    ) -> None:
-        self.reader = reader
-        self.closed: Action = lambda: None  # tells the master
-        self._open = True
-        self._deliver, self._broke = deliver, broke
-        self._last = 0.0
-        self._call = Call(reader, lambda server, call: command(server, self, call), self._refused)
-
-    def send(self, *message: Any) -> None:
-        """Write a message."""
-        world = self.reader.world
-        if self._open and world.chance(world.weather.broken, "broken stream"):
-            self.cut()
-        self._last = max(self._last, world.now + world.latency())
-        world.at(self._last, lambda: self._arrive(message))
-
-    def _arrive(self, message: tuple[Any, ...]) -> None:
-        if self.reader.name in self.reader.world.partitioned:
-            self.cut()
-        if self._open:
-            self.reader.perform(lambda: self._hear(message))
-
-    def _hear(self, message: tuple[Any, ...]) -> None:
-        self._call.settled = True
-        self._deliver(*message)
-
-    def _refused(self, answer: Any) -> None:
-        if self._close():
-            self._broke(answer)
-
-    def cut(self) -> None:
-        """Break the connection; each end notices in its own time."""
-        if self._close():
-            self.reader.after(self.reader.world.rng.uniform(0, 2), lambda: self._broke(None))
-
-    def _close(self) -> bool:
-        was_open, self._open = self._open, False
-        self._call.settled = True
-        if was_open:
-            world = self.reader.world
-            world.after(world.rng.uniform(0, 2), lambda: self.closed())
-        return was_open
+    def die(self) -> None:
+        """End at once, as after SIGKILL: nothing is said, nothing is written any more."""
+        self.loop.die()
