@@ -74,7 +74,7 @@ def test_a_student_steps_through_the_first_lesson_and_submits_from_the_form(
     lab: str, page: Page
 ) -> None:
     page.goto(lab)
-    submit = page.get_by_role("button", name="Submit")
+    submit = page.locator(".widget-button", has_text="Submit")  # not that of the picture
     run_until(page, submit)
     table = page.locator(".jp-OutputArea-output table")
     payload = page.locator(".widget-text input").first

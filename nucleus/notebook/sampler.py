@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,10 +20,19 @@ HEARTBEAT = "nucleus_worker_last_heartbeat_timestamp_seconds"
 
 
 class Sampler:
-    """Samples ``http://…/metrics`` from a background thread until it is stopped."""
+    """Samples ``http://…/metrics`` from a background thread until it is stopped.
 
-    def __init__(self, scrape_url: str, interval: float = INTERVAL) -> None:
+    ``on_look`` is called from that thread after each look that found something.
+    """
+
+    def __init__(
+        self,
+        scrape_url: str,
+        interval: float = INTERVAL,
+        on_look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._url = scrape_url
+        self._on_look = on_look
         self._interval = interval
         self._samples: deque[Sample] = deque(maxlen=KEPT)
         self._stopping = threading.Event()
@@ -37,7 +47,8 @@ class Sampler:
     def stop(self) -> None:
         """Look no more; what was seen stays. Idempotent."""
         self._stopping.set()
-        self._thread.join()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
 
     def _run(self) -> None:
         with requests.Session() as session:
@@ -46,6 +57,7 @@ class Sampler:
                 try:
                     text = session.get(self._url, timeout=TIMEOUT).text
                     self._samples.append(read_sample(text, time.time()))
+                    self._on_look()
                 except (requests.RequestException, ValueError) as error:
                     logger.debug("no sample: %s", error)
 

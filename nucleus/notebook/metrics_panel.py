@@ -1,0 +1,56 @@
+"""A panel that draws what the scrape endpoint says, live."""
+
+import html
+from typing import Any
+
+import ipywidgets as widgets
+
+from nucleus.cluster import Cluster
+from nucleus.core.limits import Limits
+from nucleus.notebook.chart import chart, say
+from nucleus.notebook.feed import feed_of
+from nucleus.notebook.sampler import Sampler
+from nucleus.notebook.scene import View
+from nucleus.pictures import Sample
+
+INTERVAL = 1.0  # seconds between two looks
+
+
+class MetricsPanel:
+    """Queue depth and heartbeat ages, from ``http://…/metrics`` or that of a cluster.
+
+    It looks once a second until :meth:`stop`, or until the cluster stops. ``box`` is the
+    widget, and ``samples`` what it saw, oldest first.
+    """
+
+    def __init__(self, source: Cluster | str, interval: float = INTERVAL) -> None:
+        self._timeout = Limits().worker_timeout
+        self.plot = widgets.HTML("Nothing was seen yet.")
+        self.said = widgets.HTML()
+        self.box = widgets.VBox([self.plot, self.said])
+        url = source if isinstance(source, str) else source.scrape_url
+        self._sampler = Sampler(url, interval, self._show)
+        if isinstance(source, Cluster):
+            feed_of(source.client).listen(self._follow)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.box._repr_mimebundle_(**options)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What was seen, oldest first."""
+        return self._sampler.samples
+
+    def stop(self) -> None:
+        """Look no more. Idempotent."""
+        self._sampler.stop()
+
+    def _show(self) -> None:
+        samples = self._sampler.samples
+        self.plot.value = chart(samples, self._timeout)
+        self.said.value = html.escape(say(samples, self._timeout))
+
+    def _follow(self, view: View) -> None:
+        self._timeout = view["worker_timeout"]
+        if view["link"] == "closed":
+            self.stop()
