@@ -334,5 +334,5 @@ def check_agreement(file: Path, ledger: Ledger) -> None:
     assert ledger.totals.submitted == sum(counts.values())
     assert (ledger.epoch, ledger.next_seq) == (epoch, next_seq)
     windows = ledger._keys._windows
-    for client, first_seq, count in runs:
-        assert all(map(windows[client].job_number, range(first_seq, first_seq + count)))
+    for client, first_seq, length in runs:
+        assert all(map(windows[client].job_number, range(first_seq, first_seq + length)))
