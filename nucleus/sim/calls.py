@@ -269,13 +269,10 @@ class StreamCall(Call):
             return
         jobs = _job_ids(message)
         what = f"{self.method} message"
-        arrival = self.link.carry(
-            DOWN, lambda: self._hear(message, error), what, jobs, after=self._last
+        # Nothing is lost from the midst of a stream, and what follows heard: it breaks.
+        self._last = self.link.carry(
+            DOWN, lambda: self._hear(message, error), what, jobs, after=self._last, lost=self.cut
         )
-        if arrival is None:
-            self.cut()
-        else:
-            self._last = arrival
 
     def _hear(self, message: Any, error: Any) -> None:
         if not self._broken:

@@ -77,15 +77,18 @@ class Link:
         what: str,
         job_ids: tuple[str, ...] = (),
         after: float = 0.0,
-    ) -> float | None:
-        """Carry a message; return when it will arrive, ``None`` when it is lost.
+        lost: Action = lambda: None,
+    ) -> float:
+        """Carry a message; return when it arrives if nothing happens to it on the way.
 
-        It arrives no sooner than ``after``.
+        That is no sooner than ``after``. ``lost`` is called when it gets lost, now or later.
         """
-        arrival: float | None = None
-        if self.spells.hit("lost-request" if way else "lost-reply") is None and not self.cuts[way]:
-            arrival = max(self._arrival(way), after)
-            self.world.at(arrival, lambda: self._arrive(way, deliver))
+        if self.cuts[way] or self.spells.hit("lost-request" if way else "lost-reply"):
+            self._note(way, None, what, job_ids)
+            lost()
+            return after
+        arrival = max(self._arrival(way), after)
+        self.world.at(arrival, lambda: lost() if self.cuts[way] else deliver())
         self._note(way, arrival, what, job_ids)
         return arrival
 
@@ -102,10 +105,6 @@ class Link:
             return arrival
         self._last[way] = arrival = max(arrival, self._last[way])
         return arrival
-
-    def _arrive(self, way: bool, deliver: Action) -> None:
-        if not self.cuts[way]:
-            deliver()
 
     def _note(self, way: bool, arrival: float | None, what: str, job_ids: tuple[str, ...]) -> None:
         ends = (self.process.name, "master") if way else ("master", self.process.name)
