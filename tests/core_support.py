@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from nucleus.core.catalog import Check
 from nucleus.core.clock import ManualClock
 from nucleus.core.events import (
     Event,
@@ -56,8 +57,9 @@ class Types:
     def names(self) -> Iterable[str]:
         return ("Echo", "Sleep")
 
-    def check(self, job_type: str, payload: str) -> str | None:
-        return "payload: 'bad' is not allowed; anything else" if payload == "bad" else None
+    def checker(self, job_type: str) -> Check:
+        says = "payload: 'bad' is not allowed; anything else"
+        return lambda payload: says if payload == "bad" else None
 
     def check_result(self, result: str) -> str | None:
         try:

@@ -1,7 +1,9 @@
 """What the ledger asks about job types."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
+
+Check: TypeAlias = Callable[[str], str | None]
 
 
 class Catalog(Protocol):
@@ -10,8 +12,8 @@ class Catalog(Protocol):
     def names(self) -> Iterable[str]:
         """Their names."""
 
-    def check(self, job_type: str, payload: str) -> str | None:
-        """What is wrong with ``payload`` (JSON text) for ``job_type``, or ``None``."""
+    def checker(self, job_type: str) -> Check:
+        """What says what is wrong with a payload (JSON text) for ``job_type``, or ``None``."""
 
     def check_result(self, result: str) -> str | None:
         """What is wrong with ``result``, which should be JSON text, or ``None``."""

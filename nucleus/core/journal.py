@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nucleus.core.events import Event, WorkerHeartbeat
-from nucleus.core.job import Job, evolve
+from nucleus.core.job import Job, evolve, row_of
 from nucleus.core.snapshot import Changes, KeyRun, Totals, WorkerRow
 from nucleus.core.worker import Worker
 
@@ -79,7 +79,7 @@ class Journal:
         """Hand over everything since the last call."""
         changes = Changes(
             events=tuple(self._events),
-            jobs=tuple(job.row() for job in self._jobs.values()),
+            jobs=tuple(map(row_of, self._jobs.values())),
             workers=tuple(worker_row(worker) for worker in self._workers.values()),
             gone_workers=tuple(self._gone),
             key_runs=tuple(self._key_runs),

@@ -161,8 +161,8 @@ class Ledger:
 
     def _recognise(self, order: Order, client: str, now: float) -> list[Accepted | Refusal | None]:
         """What is known or refused already; ``None`` for each job that is new."""
-        like, check = order.like, self._catalog.check
-        problems = [check(like.job_type, payload) for payload in order.payloads]
+        like = order.like
+        problems = list(map(self._catalog.checker(like.job_type), order.payloads))
         if self._keys.new_for(order, client):
             return [Refusal(Reason.INVALID, problem) if problem else None for problem in problems]
         return [
@@ -318,8 +318,7 @@ class Ledger:
         outcomes = [self._report(reports, report, now) for report in reports.items]
         if worker is None:
             return outcomes, ()
-        for report, refusal in zip(reports.items, outcomes, strict=True):
-            worker.told(report.lease, accepted=refusal is None)
+        worker.told(reports.items, outcomes)
         worker.hear(reports.credit, reports.stopped)
         self.roster.file(worker)
         return outcomes, tuple(sorted(worker.voided))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nucleus.core.facts import fact
+from nucleus.core.refusals import Refusal
 
 MAX_WINDOW = 1024  # jobs; bounds what a lost worker can take with it
 MAX_REPORT_CHARACTERS = 2_000_000  # in one call, which always has room for one report
@@ -137,11 +138,12 @@ class Worker:
             self.credit = Credit(min(credit.window, MAX_WINDOW), credit.seq)
         self.voided.difference_update(stopped)
 
-    def told(self, lease: int, *, accepted: bool) -> None:
-        """The worker reported the lease. A refused report says nothing of one that it holds."""
-        self.voided.discard(lease)
-        if accepted:
-            self.leases.pop(lease, None)
+    def told(self, reports: Iterable[Report], refusals: Iterable[Refusal | None]) -> None:
+        """The worker reported leases. A refused report says nothing of one that it holds."""
+        for report, refusal in zip(reports, refusals, strict=True):
+            self.voided.discard(report.lease)
+            if refusal is None:
+                self.leases.pop(report.lease, None)
 
     def void(self, lease: int) -> None:
         """The lease is no longer valid, but the worker may not know yet."""

@@ -45,19 +45,16 @@ def parse_payload(text: str) -> Any:
     JSON or is beyond a limit of this module.
     """
     _check_limits(text)
-    value = _decode(text)
-    if "\\u" in text and _ESCAPED_SURROGATE.search(text):
-        _check_unicode(value)
-    return value
-
-
-def _decode(text: str) -> Any:
     decoder = _SHORT_DECODER if len(text) <= MAX_DIGITS else _DECODER
     try:
         value, end = decoder.raw_decode(text)
     except json.JSONDecodeError:
         end = -1
-    return value if end == len(text) else _decode_carefully(text, decoder)
+    if end != len(text):
+        value = _decode_carefully(text, decoder)
+    if "\\u" in text and _ESCAPED_SURROGATE.search(text):
+        _check_unicode(value)
+    return value
 
 
 def _decode_carefully(text: str, decoder: json.JSONDecoder) -> Any:

@@ -114,11 +114,22 @@ class Registry:
         45``, and begins with ``job_type:`` when the type is not known.
         """
         try:
-            known = self.get(job_type)
-            problem = self._problem(known, payload_json)
+            return self.checker(job_type)(payload_json)
         except InvalidArgument as error:
             return str(error)
-        return problem and f"payload: {problem}; {known.name} takes {known.allowed}"
+
+    def checker(self, job_type: str) -> Callable[[str], str | None]:
+        """Return what :meth:`check` asks, for many payloads of one type.
+
+        Raises InvalidArgument when the type is not known.
+        """
+        known = self.get(job_type)
+
+        def check(payload_json: str) -> str | None:
+            problem = self._problem(known, payload_json)
+            return problem and f"payload: {problem}; {known.name} takes {known.allowed}"
+
+        return check
 
     def json_schema(self, name: str) -> dict[str, Any]:
         """Return the JSON schema of the payload of the type called ``name``."""

@@ -18,10 +18,13 @@ def chunks(
     items: Sequence[T], bytes_of: Callable[[T], int], max_items: int = MAX_ITEMS
 ) -> Iterator[list[T]]:
     """Yield ``items`` in order, in lists of bounded length and size; none is empty."""
+    sizes = list(map(bytes_of, items))
+    if items and len(items) <= max_items and sum(sizes) <= MAX_SIZE:  # as nearly always
+        yield list(items)
+        return
     chunk: list[T] = []
     size = 0
-    for item in items:
-        weight = bytes_of(item)
+    for item, weight in zip(items, sizes, strict=True):
         if chunk and (len(chunk) == max_items or size + weight > MAX_SIZE):
             yield chunk
             chunk, size = [], 0

@@ -20,6 +20,7 @@ from functools import partial
 from heapq import heapreplace
 from math import sqrt
 
+from nucleus.core.catalog import Check
 from nucleus.core.events import JobLeased, WorkerLost
 from nucleus.core.job import Job, JobSpec, Order
 from nucleus.core.ledger import TICK, Ledger
@@ -48,14 +49,16 @@ class Load:
     run_seconds: float = 1.0  # of a job, on average
     life: float = 1_000.0  # seconds until a worker dies, on average
     seed: int = 0
+    busy: float | None = None  # share of the workers' time, below 1; None: as suits their number
 
     @property
     def utilisation(self) -> float:
         """Of the workers: so high that waits matter, so low that a run can show their mean.
 
-        One less a part in the square root of the servers (Shlomo Halfin and Ward Whitt, 1981).
+        One less a part in the square root of the servers (Shlomo Halfin and Ward Whitt, 1981),
+        unless ``busy`` says otherwise.
         """
-        return 1 - 1 / sqrt(self.workers + 1)
+        return 1 - 1 / sqrt(self.workers + 1) if self.busy is None else self.busy
 
     @property
     def rate(self) -> float:
@@ -99,6 +102,15 @@ def erlang_c(servers: int, offered: float) -> float:
         blocked = offered * blocked / (number + offered * blocked)
     share = offered / servers
     return blocked / (1 - share + share * blocked)
+
+
+def mean_wait(servers: int, offered: float, run_seconds: float = 1.0) -> float:
+    """Seconds that a job of an M/M/c queue waits, on average, also if it need not.
+
+    ``offered`` = arrival rate × mean run, the number of servers that are busy on average, is
+    below ``servers``: otherwise there is no mean.
+    """
+    return erlang_c(servers, offered) * run_seconds / (servers - offered)
 
 
 class Model:
@@ -215,8 +227,9 @@ class NoCatalog:
         """No names."""
         return ()
 
-    def check(self, job_type: str, payload: str) -> None:
+    def checker(self, job_type: str) -> Check:
         """Every payload is fine."""
+        return lambda payload: None
 
     def check_result(self, result: str) -> None:
         """Every result is fine."""
@@ -231,14 +244,13 @@ def run_load(load: Load, show: Callable[[int], object] = lambda ended: None) -> 
         show(model.ended)
     seconds, work = time.perf_counter() - began, time.process_time() - worked
     offered = load.utilisation * load.workers
-    chance = erlang_c(load.workers, offered)
     waits = model.waits
     return Outcome(
         load,
         waited=sum(wait > 0 for wait in waits) / max(1, len(waits)),
-        waited_theory=chance,
+        waited_theory=erlang_c(load.workers, offered),
         wait=sum(waits) / max(1, len(waits)),
-        wait_theory=chance * load.run_seconds / (load.workers - offered),
+        wait_theory=mean_wait(load.workers, offered, load.run_seconds),
         bare=tuple(bare_queue(load, replica) for replica in range(REPLICAS)),
         requeued=model.requeued,
         # Death and the end of a run are two exponential clocks: see the module's sources.

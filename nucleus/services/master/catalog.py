@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from nucleus.core.catalog import Check
 from nucleus.jobs import Registry, parse_payload
 
 
@@ -15,15 +16,19 @@ class RegistryCatalog:
         """The names of the registered types."""
         return self._registry.names()
 
-    def check(self, job_type: str, payload: str) -> str | None:
-        """What is wrong with ``payload``, or ``None``."""
+    def checker(self, job_type: str) -> Check:
+        """What says what is wrong with a payload, or ``None``."""
         if job_type in self._registry:
-            return self._registry.check(job_type, payload)
-        try:
-            parse_payload(payload)
-        except ValueError as error:
-            return f"payload: {error}; {job_type} takes a JSON value"
-        return None
+            return self._registry.checker(job_type)
+
+        def check(payload: str) -> str | None:
+            try:
+                parse_payload(payload)
+            except ValueError as error:
+                return f"payload: {error}; {job_type} takes a JSON value"
+            return None
+
+        return check
 
     def check_result(self, result: str) -> str | None:
         """What is wrong with ``result``, or ``None``; it has the limits of a payload."""

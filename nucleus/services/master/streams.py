@@ -22,7 +22,7 @@ class WorkerStream:
 
     def send(self, jobs: Sequence[Job]) -> None:
         """Pass on RUNNING jobs; they are read now, before anything else happens to them."""
-        for some in chunks(jobs, lambda job: size_of(job.payload)):
+        for some in chunks(jobs, _size):
             leases = convert.leases_to_message(some)
             self._batches.append(pb.JobBatch(session=self.session, leases=leases))
         self._news.set()
@@ -71,3 +71,7 @@ class Streams:
         for stream in self._streams.values():
             stream.close()
         self._streams.clear()
+
+
+def _size(job: Job) -> int:
+    return size_of(job.payload)
