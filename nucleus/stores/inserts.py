@@ -10,6 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Any
 
+# For each ``None`` the driver asks around whether somebody can adapt it, which takes longer than
+# to add three numbers, unless somebody says at once that it stays what it is.
+sqlite3.register_adapter(type(None), lambda none: none)
+
 ROWS = 32  # of one statement; more of them gain little, and every length is compiled anew
 
 
