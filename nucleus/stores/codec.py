@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from nucleus.core.events import KINDS, Event, JobSubmitted
-from nucleus.stores.inserts import Insert
+from nucleus.stores.rows import Insert
 from nucleus.stores.schema import LEDGER_ID_LENGTH
 
 COLUMNS = (

@@ -29,9 +29,9 @@ from nucleus.core.lifecycle import Status
 from nucleus.core.retention import ENDINGS, Retention, weight
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
-from nucleus.stores.inserts import Insert
 from nucleus.stores.lock import check_file, check_folder, hold_lock, still_holds
 from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
+from nucleus.stores.rows import Insert, Update
 from nucleus.stores.schema import prepare
 
 BUSY_TIMEOUT = 1.0  # seconds; transactions begin on the event loop, which may not stand still
@@ -40,9 +40,7 @@ _JOB_COLUMNS = ", ".join(JOB_FIELDS)
 _ADD_JOBS = Insert("jobs", dict.fromkeys(JOB_FIELDS, "?"))
 # What a client asked for never changes, so it is not written again.
 _ASKED = JOB_FIELDS.index("not_before")
-_CHANGE_JOB = (
-    f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in JOB_FIELDS[_ASKED:])} WHERE number = ?"
-)
+_CHANGE_JOBS = Update("jobs", JOB_FIELDS[_ASKED:], "number")
 _NUMBER = JOB_FIELDS.index("number")
 _DROP_JOB = "DELETE FROM jobs WHERE number = ?"
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -60,9 +58,18 @@ _OLDEST = (  # what ``Past`` says of the oldest events
     " ORDER BY seq"
 ).format(", ".join(f"'{kind.__name__}'" for kind in ENDINGS))
 MAX_NUMBER = 2**63 - 1  # of an SQLite row
-# Most live jobs were never dispatched; what their rows have beyond these columns is what a
-# new ``Job`` has, and half of the time that loading takes would go into reading it.
+# Most live jobs were never dispatched. What their rows have beyond these columns is what every
+# new ``Job`` has, and half of the time that loading or adding takes would go into it.
 _NEW = JOB_FIELDS[: JOB_FIELDS.index("status")]
+_UNTOUCHED = Job("", 0, "", "", 0, 0, None, "", "", 0, "", 0.0, 0.0).row()[len(_NEW) :]
+_REST = zip(JOB_FIELDS[len(_NEW) :], _UNTOUCHED, strict=True)
+_ADD_NEW_JOBS = Insert(
+    "jobs",
+    {
+        **dict.fromkeys(_NEW, "?"),
+        **{name: "NULL" if value is None else repr(value) for name, value in _REST},
+    },
+)
 _NEVER_DISPATCHED = (
     f"SELECT {', '.join(_NEW)} FROM jobs WHERE status = {Status.QUEUED:d} AND started_at IS NULL"
     " ORDER BY number"
@@ -199,12 +206,18 @@ class SqliteStore:
     def _write(self, changes: Changes) -> None:
         write = self._writer
         new: list[tuple[Any, ...]] = []
+        dispatched: list[tuple[Any, ...]] = []  # at once
         known: list[tuple[Any, ...]] = []
         for row in changes.jobs:
-            (new if row[_NUMBER] >= self._extent.next_seq else known).append(row)
-        _ADD_JOBS.run(write, new)
-        changed = [(*row[_ASKED:], row[_NUMBER]) for row in known]
-        if changed and write.executemany(_CHANGE_JOB, changed).rowcount != len(changed):
+            if row[_NUMBER] < self._extent.next_seq:
+                known.append((*row[_ASKED:], row[_NUMBER]))
+            elif row[len(_NEW) :] == _UNTOUCHED:
+                new.append(row[: len(_NEW)])
+            else:
+                dispatched.append(row)
+        _ADD_JOBS.run(write, dispatched)  # first: the line is left by its head
+        _ADD_NEW_JOBS.run(write, new)
+        if _CHANGE_JOBS.run(write, known) != len(known):
             raise sqlite3.IntegrityError("a job that changed is not in the file")
         # In runs of one kind, and in order: rows are appended, never inserted.
         for kind, events in groupby(changes.events, type):
