@@ -1,5 +1,7 @@
 """The command line of the master."""
 
+import sys
+
 import click
 
 from nucleus.services.common.main import Ending, run_service
@@ -12,6 +14,8 @@ from nucleus.services.common.options import (
     retention_options,
     settings,
 )
+
+SWITCH = 0.001  # seconds; a thread whose COMMIT is done waits as long for the interpreter
 
 
 @click.command("master", context_settings=settings("master"))
@@ -76,4 +80,5 @@ def master(
         )
 
     expect_many()
+    sys.setswitchinterval(SWITCH)
     ctx.exit(run_service(make, part="master", log_level=log_level, lifeline=lifeline))
