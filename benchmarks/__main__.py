@@ -43,7 +43,9 @@ def main(
     measured = Measurements()
     measure(keys, sizes, rounds, quick, error_console, measured)
     date = datetime.now(UTC).strftime("%Y-%m-%d")
-    adapters = {key: load(key) for key in keys if key not in measured.errors}
+    # Also those that broke down later: what was measured until then counts.
+    some = {key.adapter for key in measured.spreads}
+    adapters = {key: load(key) for key in keys if key in some}
     console = Console()
     show(console if console.is_terminal else Console(width=170), measured, adapters)
     output.parent.mkdir(parents=True, exist_ok=True)
