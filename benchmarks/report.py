@@ -247,14 +247,32 @@ def write_plot(path: Path, measured: Measurements, adapters: dict[str, Adapter])
     _draw_bars(picture.add_subplot(grid[0, :]), measured, adapters)
     for number, figure in enumerate(drawn):
         axes = picture.add_subplot(grid[1 + number // 2, number % 2])
+        places: set[float] = set()
         for key, adapter in adapters.items():
             if curve := measured.curve(figure, key):
                 axes.plot(*zip(*curve, strict=True), marker="o", label=adapter.name)
-        axes.set(xscale="log", yscale="log", title=figure)
+                places.update(place for place, _ in curve)
+        what, by = figure.split(" by ")
+        axes.set(xscale="log", yscale="log", ylabel=what, xlabel=by)
+        _plain_numbers(axes, sorted(places))
         axes.grid(alpha=0.3)
         if number == 0:
             axes.legend(fontsize="small")
     picture.savefig(path, dpi=110)
+
+
+def _plain_numbers(axes: Any, measured_at: Sequence[float]) -> None:
+    """Mark where was measured, and write 20,000 for what is 2 × 10⁴ otherwise."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    plain = FuncFormatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xticks(measured_at)
+    axes.xaxis.set_major_formatter(plain)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(axes.get_ylim()[0] / 1.5, axes.get_ylim()[1] * 1.5)
 
 
 def _draw_bars(axes: Any, measured: Measurements, adapters: dict[str, Adapter]) -> None:
@@ -277,5 +295,8 @@ def _draw_bars(axes: Any, measured: Measurements, adapters: dict[str, Adapter]) 
     )
     axes.bar_label(axes.containers[-1], [f" {value:,.0f}" for value in middles])
     axes.set(
-        xscale="log", title="no-op jobs/s, one call per job (blue: fsynced before acknowledged)"
+        xscale="log",
+        xlabel="jobs/s",
+        title="No-op jobs, one call per job (blue: fsynced before acknowledged)",
     )
+    axes.set_xlim(right=2 * max(middles))  # room for the numbers
