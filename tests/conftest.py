@@ -1,7 +1,9 @@
 """What every test shares: how long it may take, and how hypothesis chooses its examples."""
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -29,3 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         slow = next((name for name in TIMEOUT_OF_MARKER if item.get_closest_marker(name)), None)
         if slow and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TIMEOUT_OF_MARKER[slow]))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A command that runs within the tests decides how much is logged, for its own time only."""
+    logger = logging.getLogger("nucleus")
+    level = logger.level
+    yield
+    logger.setLevel(level)

@@ -123,8 +123,19 @@ def test_what_is_under_way_when_the_link_is_cut_does_not_arrive() -> None:
 
 def test_a_lost_message_is_noted_as_lost() -> None:
     world, link = a_link("lost-request")
-    assert link.carry(UP, lambda: None, "message") is None
-    assert world.fired == {"lost-request": 1}
+    heard = list[str]()
+    link.carry(UP, partial(heard.append, "it"), "message", lost=partial(heard.append, "lost"))
+    assert (heard, world.fired) == (["lost"], {"lost-request": 1})
+
+
+def test_a_message_is_lost_when_the_link_is_cut_while_it_is_under_way() -> None:
+    world, link = a_link()
+    heard = list[str]()
+    link.carry(UP, partial(heard.append, "it"), "message", lost=partial(heard.append, "lost"))
+    assert heard == []
+    link.cuts[UP] += 1
+    world.run(START + 1)
+    assert heard == ["lost"]
 
 
 # ---- the disk -------------------------------------------------------------------------
