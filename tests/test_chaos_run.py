@@ -5,7 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,7 +242,11 @@ def family(child: Child) -> list[psutil.Process]:
 
 
 def frozen(child: Child) -> bool:
-    return any(each.status() == psutil.STATUS_STOPPED for each in family(child))
+    stopped = False
+    for each in family(child):
+        with suppress(psutil.NoSuchProcess):  # chaos has just killed it
+            stopped |= each.status() == psutil.STATUS_STOPPED
+    return stopped
 
 
 def runs(process: psutil.Process) -> bool:
