@@ -23,6 +23,7 @@ from nucleus.core.limits import Limits
 from nucleus.core.snapshot import KeyRun, Totals, WorkerRow
 from nucleus.stores import SqliteStore
 from nucleus.stores.codec import COLUMNS
+from nucleus.stores.rows import ROWS
 from nucleus.stores.schema import MIGRATIONS, SCHEMA_VERSION
 from tests.core_support import keep
 from tests.support import fill, small_file_system, wait_for_output
@@ -488,11 +489,23 @@ def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
 # ---- commits that fail ----------------------------------------------------------------
 
 
-def test_a_change_of_a_job_that_is_not_in_the_file_fails(store: SqliteStore) -> None:
-    put(store, a_job("x", 7))
+@pytest.mark.parametrize("there", [1, ROWS - 1, 2 * ROWS])
+def test_a_change_of_a_job_that_is_not_in_the_file_fails(store: SqliteStore, there: int) -> None:
+    known = [a_job("x", number) for number in range(7, 7 + there)]
+    put(store, *known)
+    changed = (*known, a_job("x", 6))
     with pytest.raises(CommitFailed, match="not in the file") as failure:
-        keep(store, changes(jobs=(a_job("x", 7).row(), a_job("x", 6).row()), next_seq=8))
+        keep(store, changes(jobs=tuple(j.row() for j in changed), next_seq=known[-1].number + 1))
     assert failure.value.definite
+
+
+def test_rows_that_fill_several_statements_are_all_written(store: SqliteStore) -> None:
+    jobs = [a_job("x", number, payload=str(number)) for number in range(1, 2 * ROWS + 6)]
+    put(store, *jobs)
+    for job in jobs:
+        job.status, job.lease, job.worker = Status.RUNNING, 1_000 + job.number, f"w{job.number}"
+    put(store, *jobs)
+    assert [store.find(job.id) for job in jobs] == jobs
 
 
 def test_a_commit_waits_for_a_lock_for_less_time_than_makes_a_master_frozen(

@@ -313,6 +313,34 @@ def _give_it_a_job_and_vanish(port: int, gate: Gate) -> None:
         client.close(timeout=0)
 
 
+ONE_JOB = pb.Leases(job_type="Echo", job_ids=["a"], leases=[1], payloads=["1"], attempts=[1])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"GetJobs": pb.JobBatch(leases=[pb.Leases(job_ids=["a"])])},
+        {
+            "GetJobs": pb.JobBatch(leases=[ONE_JOB]),
+            "SendResults": pb.SendResultsReply(refused=[pb.Refused(place=7)]),
+        },
+    ],
+)
+def test_a_worker_whose_master_answers_nonsense_ends_and_says_so(
+    answer: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    reasons: list[str] = []
+    with nonsense_master(**answer) as address:
+        with running_worker(address, on_given_up=reasons.append) as worker:
+            [reason] = eventually(lambda: reasons)
+        assert reason.startswith(("ValueError", "IndexError"))
+        assert worker.stop() == []
+    assert eventually(lambda: not service_threads())
+    [record] = [record for record in caplog.records if record.name == "nucleus.worker"]
+    assert record.getMessage() == f"worker w1 stops: {reason}"
+    assert record.exc_info
+
+
 # ---- leaving --------------------------------------------------------------------------
 
 
@@ -492,34 +520,6 @@ def test_a_second_worker_of_the_same_name_replaces_the_first(
 
 
 # ---- credit ---------------------------------------------------------------------------
-
-
-ONE_JOB = pb.Leases(job_type="Echo", job_ids=["a"], leases=[1], payloads=["1"], attempts=[1])
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"GetJobs": pb.JobBatch(leases=[pb.Leases(job_ids=["a"])])},
-        {
-            "GetJobs": pb.JobBatch(leases=[ONE_JOB]),
-            "SendResults": pb.SendResultsReply(refused=[pb.Refused(place=7)]),
-        },
-    ],
-)
-def test_a_worker_whose_master_answers_nonsense_ends_and_says_so(
-    answer: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    reasons: list[str] = []
-    with nonsense_master(**answer) as address:
-        with running_worker(address, on_given_up=reasons.append) as worker:
-            [reason] = eventually(lambda: reasons)
-        assert reason.startswith(("ValueError", "IndexError"))
-        assert worker.stop() == []
-    assert eventually(lambda: not service_threads())
-    [record] = [record for record in caplog.records if record.name == "nucleus.worker"]
-    assert record.getMessage() == f"worker w1 stops: {reason}"
-    assert record.exc_info
 
 
 def test_slow_jobs_are_not_hoarded(master: Master, client: Client) -> None:

@@ -99,8 +99,12 @@ class Client:
         text = self._payload(job_type, payload)
         handle = JobHandle(job_type, payload, self._ask_cancel, self._tracker.told)
         self._check_open()
-        self._tracker.submit(like, text, handle)
+        self._hand_in(like, text, handle)
         return handle
+
+    def _hand_in(self, like: JobSpec, payload: str, handle: JobHandle) -> None:
+        """Have a submit sent, of which everything was checked."""
+        self._tracker.submit(like, payload, handle)
 
     def submit_many(
         self, job_type: str, payloads: Iterable[Any], **options: Any

@@ -21,6 +21,7 @@ from nucleus.core.errors import (
     NucleusError,
     ResourceExhausted,
 )
+from nucleus.core.job import JobSpec
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused
 from nucleus.core.refusals import Reason, Refusal
@@ -56,7 +57,6 @@ class RecordedClient(Client):
         self._note = note
         self._asking = threading.RLock()  # so that numbers are written down in order
         self._numbers = 0  # given to submits and retries so far
-        self._submit: tuple[Any, ...] = ()  # what is being asked for
         self._unanswered: dict[int, JobHandle] = {}
         self._telling = threading.Lock()  # an end is written down after the acknowledgement
         self._to_answer: queue.SimpleQueue[JobHandle | None] = queue.SimpleQueue()
@@ -70,38 +70,12 @@ class RecordedClient(Client):
 
     # ---- asking -----------------------------------------------------------------------
 
-    def submit(
-        self,
-        job_type: str,
-        payload: Any,
-        *,
-        priority: int = 0,
-        delay: float = 0.0,
-        max_attempts: int = 3,
-        timeout: float | None = None,
-        idempotency_key: str | None = None,
-    ) -> JobHandle:
-        """Submit a job, as :meth:`Client.submit` does."""
+    def _hand_in(self, like: JobSpec, payload: str, handle: JobHandle) -> None:
+        asked = like.job_type, payload, like.priority, like.delay, like.max_attempts, like.key
         with self._asking:
-            self._submit = (priority, delay, max_attempts, idempotency_key or "")
-            handle = super().submit(
-                job_type,
-                payload,
-                priority=priority,
-                delay=delay,
-                max_attempts=max_attempts,
-                timeout=timeout,
-                idempotency_key=idempotency_key,
-            )
+            self._note(Submitted(time.time(), self.id, self._numbers + 1, *asked))
+            super()._hand_in(like, payload, handle)
             self._follow(handle)
-        return handle
-
-    def _payload(self, job_type: str, payload: Any) -> str:
-        """Write down what is asked for: all of it has been checked now, and nothing sent."""
-        text = super()._payload(job_type, payload)
-        number = self._numbers + 1
-        self._note(Submitted(time.time(), self.id, number, job_type, text, *self._submit))
-        return text
 
     def _follow(self, handle: JobHandle) -> None:
         self._numbers = handle.client_seq

@@ -1,6 +1,7 @@
 """The simulated client: the real tracker and connection, on a simulated loop and network."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nucleus.client.connection import CALL_TIMEOUT, PATIENCE, Connection
@@ -96,9 +97,8 @@ class SimClient(Process):
             return
         job_id = handle._job_id
         if job_id is None:
-            self.loop.call_later(
-                0.5, lambda: handle.done() or self.loop.create_task(self._cancel(item, handle))
-            )
+            again = partial(self.cancel, item)
+            self.loop.call_later(UNTIL_ACKNOWLEDGED, again)
             return
         request = pb.CancelJobRequest(job_id=job_id)
         answer = await self._ask("CancelJob", request)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from io import FileIO
 from pathlib import Path
 
 from nucleus.history.codec import decode, encode
@@ -13,7 +14,7 @@ class Diary:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open as long as its writer
+        self._file = FileIO(path, "ab")  # without a buffer, which would die with its writer
         if self._file.tell():
             self._file.write(b"\n")  # an earlier life may have died within a line
 
