@@ -11,14 +11,21 @@ if TYPE_CHECKING:
     from nucleus.notebook.metrics_panel import MetricsPanel
     from nucleus.notebook.picture import Picture
     from nucleus.notebook.playground import Playground
+    from nucleus.notebook.predict import predict_choice, predict_curve, predict_number
     from nucleus.notebook.sampler import Sampler
     from nucleus.notebook.scene import Scene
     from nucleus.notebook.submit_panel import SubmitPanel
+    from nucleus.notebook.time_travel import TimeTravel
 
 __all__ = [
     # See
     "Picture",
     "MetricsPanel",
+    "TimeTravel",
+    # Predict first
+    "predict_number",
+    "predict_choice",
+    "predict_curve",
     # Press
     "SubmitPanel",
     "FaultPanel",
@@ -36,6 +43,10 @@ _HOMES = {
     "Sampler": "sampler",
     "Scene": "scene",
     "SubmitPanel": "submit_panel",
+    "TimeTravel": "time_travel",
+    "predict_choice": "predict",
+    "predict_curve": "predict",
+    "predict_number": "predict",
 }
 
 

@@ -49,14 +49,16 @@ class Load:
     run_seconds: float = 1.0  # of a job, on average
     life: float = 1_000.0  # seconds until a worker dies, on average
     seed: int = 0
+    busy: float | None = None  # share of the workers' time, below 1; None: as suits their number
 
     @property
     def utilisation(self) -> float:
         """Of the workers: so high that waits matter, so low that a run can show their mean.
 
-        One less a part in the square root of the servers (Shlomo Halfin and Ward Whitt, 1981).
+        One less a part in the square root of the servers (Shlomo Halfin and Ward Whitt, 1981),
+        unless ``busy`` says otherwise.
         """
-        return 1 - 1 / sqrt(self.workers + 1)
+        return 1 - 1 / sqrt(self.workers + 1) if self.busy is None else self.busy
 
     @property
     def rate(self) -> float:
