@@ -27,7 +27,7 @@ demo: .venv/.stamp ## Do real work, kill a worker, and prove that nothing was lo
 	$(BIN)/nucleus demo
 
 test: lint types ## Lint, check types, and run every test that is not slow
-	$(BIN)/pytest -n 2 -m "not long and not full"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not full"
 
 test-long: .venv/.stamp ## Run the slow tests
 	@$(BIN)/pytest -m "long and not full" || { code=$$?; \
@@ -41,7 +41,7 @@ lint: .venv/.stamp ## Check style and format (PEP 8, by ruff)
 	$(BIN)/ruff format --check
 
 types: .venv/.stamp ## Check types (mypy, strict)
-	$(BIN)/mypy --strict nucleus benchmarks tests
+	$(BIN)/mypy
 
 proto: .venv/.stamp ## Generate the gRPC stubs again from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
@@ -63,9 +63,11 @@ clean: ## End what an interrupted run left behind; remove caches and build outpu
 requirements: .venv/.stamp ## Pin again what pyproject.toml asks for (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) --extra dev -o requirements-dev.txt
 	$(COMPILE) --extra lab --constraint requirements-dev.txt -o requirements.txt
+	$(COMPILE) --constraint requirements-dev.txt -o requirements-services.txt
+	echo hatchling | $(subst pyproject.toml,-,$(COMPILE)) --constraint requirements-dev.txt -o requirements-build.txt
 	$(COMPILE) --extra bench --constraint requirements-dev.txt -o requirements-bench.txt
-	@for f in requirements.txt:lab requirements-dev.txt:dev requirements-bench.txt:bench; do file=$${f%%:*}; { \
-	echo "# Pinned and hashed: what pyproject.toml and its extra '$${f##*:}' need, for every platform."; \
+	@for file in requirements*.txt; do { \
+	echo "# Pinned and hashed, for every platform. The Makefile says from which part of pyproject.toml."; \
 	echo "# Written by 'make requirements'; change pyproject.toml, not this file."; \
 	cat $$file; } > $$file.new && mv $$file.new $$file; done
 

@@ -19,6 +19,7 @@ from nucleus.core.events import Event, JobLeased, WorkerHeartbeat
 from nucleus.core.ledger import TICK
 from nucleus.core.limits import Limits
 from nucleus.core.worker_session import WorkerSession
+from nucleus.rpc.access import OPEN
 from nucleus.services.common.clock import SystemClock
 from nucleus.services.worker.link import MasterLink
 from nucleus.services.worker.service import HEARTBEAT_INTERVAL
@@ -47,7 +48,7 @@ class IdleWorker:
     """The worker's side of the protocol, without an executor behind it."""
 
     def __init__(self, address: str, number: int) -> None:
-        self._link = MasterLink(address, HEARTBEAT_INTERVAL)
+        self._link = MasterLink(address, OPEN, HEARTBEAT_INTERVAL)
         self._session = WorkerSession(f"idle-{number}", "i", 1, ["Echo"])
         self._clock = SystemClock()
 

@@ -32,7 +32,9 @@ from nucleus.core.ledger import TICK, Ledger
 from nucleus.core.lifecycle import Status
 from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
+from nucleus.core.ready import ReadyQueue
 from nucleus.core.refusals import Reason, Refusal
+from nucleus.core.rules import OURS, Rules
 from nucleus.core.snapshot import Changes, Totals
 from nucleus.core.worker import (
     Beat,
@@ -78,8 +80,9 @@ def keep(store: Store, changes: Changes) -> None:
 class Queue:
     """A master without a network: commands in, committed events out."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, rules: Rules = OURS) -> None:
         self.limits = limits or Limits()
+        self.rules = rules
         self.clock = ManualClock(START)
         self.disk = MemoryDisk("ledger")
         self.history: list[Event] = []  # everything that was committed, across restarts
@@ -91,7 +94,7 @@ class Queue:
     def _start(self) -> None:
         self.store = MemoryStore(self.disk)
         snapshot = self.store.load()
-        self.ledger = Ledger(snapshot, self.store, Types(), self.limits, self.now)
+        self.ledger = Ledger(snapshot, self.store, Types(), self.limits, self.now, self.rules)
         self.ledger.serve(self.now)
         self.outbox: Outbox[str] = Outbox(self.ledger)
 
@@ -361,6 +364,7 @@ def _check_leases(ledger: Ledger, jobs: dict[str, Job]) -> None:
 def _check_ready(ledger: Ledger, jobs: dict[str, Job]) -> None:
     """Every queued job waits in one place, and the next one of each type is the right one."""
     ready = ledger._ready
+    assert isinstance(ready, ReadyQueue)
     waiting = {
         job_type: [job for rank in ranks for line in (rank.front, rank.fresh) for job in line]
         for job_type, ranks in ready._by_type.items()

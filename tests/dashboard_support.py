@@ -10,6 +10,7 @@ import requests
 
 from nucleus.core.limits import Limits
 from nucleus.jobs import default_registry
+from nucleus.rpc.access import OPEN, Access
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.dashboard.openapi import document
 from nucleus.services.master import Master
@@ -82,13 +83,17 @@ def error(answer: requests.Response, status: int) -> str:
 
 
 @contextmanager
-def running_dashboard(*, worker: str = "", limits: Limits | None = None) -> Iterator[Rest]:
+def running_dashboard(
+    *, worker: str = "", limits: Limits | None = None, access: Access = OPEN
+) -> Iterator[Rest]:
     """Run a master in memory and a dashboard, and a worker when it has a name."""
-    master = Master(port=0, limits=limits)
+    master = Master(port=0, limits=limits, token=access.token)
     master.start()
-    dashboard = Dashboard(port=0, master=master.address)
+    dashboard = Dashboard(port=0, master=master.address, access=access)
     dashboard.start()
-    helper = Worker(master.address, name=worker, executor="thread") if worker else None
+    helper = None
+    if worker:
+        helper = Worker(master.address, name=worker, executor="thread", access=access)
     if helper is not None:
         helper.start()
     try:

@@ -92,40 +92,42 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(targets: Sequence[str]) -> Iterator[Prometheus]:
-    """Run Prometheus on a free port over ``targets`` (``host:port``), data in a temp folder."""
-    program = require("prometheus", package="prometheus")
+    """Run Prometheus over ``targets`` (``host:port``), without any rules."""
     with tempfile.TemporaryDirectory() as folder:
-        url, command = _prometheus_command(program, Path(folder), targets)
-        with open(Path(folder, "log"), "wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            prometheus = Prometheus(url)
-            eventually(lambda: process.poll() is not None or prometheus.ready(), timeout=30)
-            assert process.poll() is None, Path(folder, "log").read_text()
+        config = Path(folder, "prometheus.yml")
+        config.write_text(
+            "global: {scrape_interval: 1s}\n"
+            "scrape_configs:\n"
+            "  - job_name: nucleus\n"
+            "    honor_labels: true\n"
+            f"    static_configs: [{{targets: {list(targets)!r}}}]\n"
+        )
+        with configured_prometheus(config) as prometheus:
             yield prometheus
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
 
 
-def _prometheus_command(
-    program: str, folder: Path, targets: Sequence[str]
-) -> tuple[str, list[str]]:
-    config = folder / "prometheus.yml"
-    config.write_text(
-        "global: {scrape_interval: 1s}\n"
-        "scrape_configs:\n"
-        "  - job_name: nucleus\n"
-        "    honor_labels: true\n"
-        f"    static_configs: [{{targets: {list(targets)!r}}}]\n"
-    )
+@contextmanager
+def configured_prometheus(config: Path) -> Iterator[Prometheus]:
+    """Run Prometheus on a free port, its data and its log beside its configuration."""
+    program = require("prometheus", package="prometheus")
     address = f"127.0.0.1:{free_port()}"
-    return f"http://{address}", [
+    command = [
         program,
         f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'data'}",
+        f"--storage.tsdb.path={config.with_name('data')}",
         f"--web.listen-address={address}",
     ]
+    log_file = config.with_name("log")
+    with open(log_file, "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        prometheus = Prometheus(f"http://{address}")
+        eventually(lambda: process.poll() is not None or prometheus.ready(), timeout=30)
+        assert process.poll() is None, log_file.read_text()
+        yield prometheus
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
 
 
 # ---- the services ---------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import pytest
 from nucleus.cluster import Cluster
 from nucleus.cluster.recorder import Recorder
 from nucleus.core.errors import AlreadyExists, JobFailed, LedgerLost
-from nucleus.core.events import WorkerLost
+from nucleus.core.events import JobCompleted, WorkerLost
 from nucleus.core.news import Acknowledged, Ended, Lost, Refused
 from nucleus.history import History
 from nucleus.history.checker import check
@@ -137,6 +138,32 @@ def test_what_happened_before_the_recorder_came_is_in_the_history() -> None:
             history = recorder.history()
     assert numbers(history)[0] == 1
     assert sum(type(c.event).__name__ == "JobCompleted" for c in history.events()) == 1
+
+
+def test_for_pictures_only_what_happened_since_the_recorder_came_is_kept() -> None:
+    with Cluster(1, executor="thread", dashboard=False, monitoring=False) as cluster:
+        cluster.client.submit("Echo", 1).result(20)
+        with Recorder(cluster) as recorder:
+            second = cluster.client.submit("Echo", 2)
+            second.result(20)
+            history = recorder.recent()
+    jobs = {c.event.job_id for c in history.events() if isinstance(c.event, JobCompleted)}
+    assert jobs == {second.id}
+    assert seen(history, Serving) == []
+
+
+def test_a_heartbeat_is_recorded_once_although_the_totals_tell_of_it_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nucleus.cluster.recorder.COUNT", 0.02)
+    with recorded(1) as (_, recorder):
+
+        def beats() -> list[float]:
+            return [beat.at for beat in seen(recorder.history(), Beat)]
+
+        eventually(lambda: len(beats()) >= 4)
+        gaps = [after - before for before, after in pairwise(beats())]
+    assert min(gaps) > 0.1 * TIMEOUT
 
 
 def test_faults_are_recorded_with_their_times_and_their_consequences() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from nucleus.core.lifecycle import Status
+from nucleus.core.ready import ReadyQueue
 from tests.core_support import Queue, check_invariants, checked_queue
 
 queue = checked_queue
@@ -156,6 +157,7 @@ def test_many_cancelled_jobs_do_not_pile_up_in_the_queue(queue: Queue) -> None:
         queue.cancel(queue.submit(delay=float(number % 2)))
         queue.settle()
     ready = queue.ledger._ready
+    assert isinstance(ready, ReadyQueue)
     ranks = [rank for ranks in ready._by_type.values() for rank in ranks]
     lines = [*(line for rank in ranks for line in (rank.front, rank.fresh)), ready._delayed]
     assert sum(map(len, lines)) < 250

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from nucleus.jobs import JobType, Registry, default_registry
+from nucleus.rpc.access import Access
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.dashboard.openapi import document
 from nucleus.services.master import Master
@@ -104,12 +105,12 @@ def filter_body(context, body):
 '''
 
 
-def schemathesis_run(rest: Rest, folder: Path, examples: int) -> None:
+def schemathesis_run(rest: Rest, folder: Path, examples: int, *options: str) -> None:
     """Let schemathesis try all its checks; fail with its report when it finds something."""
     (folder / "hooks_for_nucleus.py").write_text(HOOKS)
     program = Path(sys.executable).with_name("schemathesis")
     command = [program, "run", f"{rest.url}/openapi.json", "--checks=all", "--no-color"]
-    command += [f"--max-examples={examples}", "--generation-database=none"]
+    command += [f"--max-examples={examples}", "--generation-database=none", *options]
     env = os.environ | {"SCHEMATHESIS_HOOKS": "hooks_for_nucleus", "PYTHONPATH": str(folder)}
     done = subprocess.run(
         [*map(str, command)], cwd=folder, env=env, capture_output=True, text=True, timeout=100
@@ -125,3 +126,10 @@ def test_schemathesis_finds_nothing(rest: Rest, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_schemathesis_finds_nothing_however_long_it_tries(rest: Rest, tmp_path: Path) -> None:
     schemathesis_run(rest, tmp_path, examples=200)
+
+
+@pytest.mark.long
+def test_schemathesis_finds_no_way_around_the_token(tmp_path: Path) -> None:
+    with running_dashboard(access=Access("correct-horse-battery-staple")) as rest:
+        shown = "Authorization: Bearer correct-horse-battery-staple"
+        schemathesis_run(rest, tmp_path, 3, "--header", shown)

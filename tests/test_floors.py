@@ -23,7 +23,7 @@ FLOORS = (
     {"services", "services.common"},
     {"services.master", "services.worker", "services.monitoring", "services.dashboard"},
     {"cluster", "sim"},
-    {"notebook"},
+    {"notebook", "grading"},
     {"cli"},
     {"nucleus"},  # the face: nucleus/__init__.py and __main__.py, which nothing below may import
 )

@@ -1,6 +1,8 @@
 """Space-time diagrams: the data, and the drawing for a terminal."""
 
-from nucleus.core.events import JobLeased, MasterStarted, ResultRejected
+from dataclasses import replace
+
+from nucleus.core.events import JobLeased, JobSubmitted, MasterStarted, ResultRejected
 from nucleus.history import History
 from nucleus.history.diagram import Arrow, Mark, draw
 from nucleus.history.observations import Committed, Fault, Message, Stopped
@@ -96,6 +98,16 @@ def test_a_cluster_that_shows_only_its_events_can_be_drawn() -> None:
     history.observations = [seen for seen in history.observations if isinstance(seen, Committed)]
     ways = [(arrow.sender, arrow.receiver) for arrow in draw(history, [job]).arrows]
     assert ways == [("c", "master"), ("master", "w"), ("w", "master")]
+
+
+def test_a_client_that_named_itself_at_random_is_called_by_the_start_of_its_name() -> None:
+    history, job = one_job()
+    history.observations = [
+        replace(seen, event=replace(seen.event, client="7b913c0d17870192"))
+        for seen in history.events()
+        if isinstance(seen.event, JobSubmitted)
+    ]
+    assert draw(history, [job]).lifelines == ("client 7b91", "master")
 
 
 def test_the_drawing_fits_into_a_hundred_columns() -> None:

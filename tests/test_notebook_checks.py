@@ -1,10 +1,8 @@
 """What lessons say about what was just seen, and what they measure."""
 
-from typing import Any
-
 import pytest
 
-from nucleus.client import Client, JobView
+from nucleus.client import Client
 from nucleus.notebook.checks import (
     all_completed,
     attempts_in_words,
@@ -14,35 +12,16 @@ from nucleus.notebook.checks import (
     events_of,
     longest_silence,
     places,
+    places_at_the_end,
     seconds_for,
     verdicts_in_words,
     waiting_at,
 )
 from nucleus.notebook.speed import speed_ups
 from nucleus.pictures.story import jobs_of
+from tests.notebook_support import a_job
 from tests.pictures_support import Story, a_crash
 from tests.support import running_master, running_worker
-
-
-def a_job(job_id: str = "1", **changes: Any) -> JobView:
-    fields: dict[str, Any] = {
-        "id": job_id,
-        "job_type": "Sleep",
-        "payload": 1,
-        "status": "COMPLETED",
-        "result": 1,
-        "error": "",
-        "output": "",
-        "worker": "worker-1",
-        "attempts": 1,
-        "max_attempts": 3,
-        "priority": 0,
-        "submitted_at": 100.0,
-        "started_at": 101.0,
-        "finished_at": 102.0,
-        "retry_of": "",
-    }
-    return JobView(**{**fields, **changes})
 
 
 def test_a_check_answers_in_words_either_way() -> None:
@@ -84,6 +63,11 @@ def test_places_are_those_at_which_jobs_were_handed_out() -> None:
     assert places([a_job(started_at=at) for at in starts]) == [1, 3, 2, 3, 0]
 
 
+def test_places_at_the_end_may_be_others() -> None:
+    ends = (9.0, 7.0, None, 8.0)
+    assert places_at_the_end([a_job(finished_at=at) for at in ends]) == [3, 1, 0, 2]
+
+
 def test_waiting_jobs_are_counted_from_the_end_of_a_burst_on() -> None:
     story = Story()
     story.join(0.0, "worker-1")
@@ -101,6 +85,10 @@ def test_a_silence_lies_between_two_heartbeats() -> None:
     story.beats("worker-2", 0, 26)
     assert longest_silence(story.end(), "worker-1") == 14
     assert longest_silence(story.end(), "nobody") == 0
+
+
+def test_a_silence_that_has_not_ended_lasts_to_the_end_of_the_record() -> None:
+    assert longest_silence(a_crash(), "worker-1") == 22.5
 
 
 def test_only_who_was_not_crashed_was_buried_alive() -> None:
@@ -123,7 +111,7 @@ def test_speed_ups_are_measured_for_each_number_of_jobs_beginning_with_one() -> 
     assert [jobs for jobs, _ in measured] == [1, 4]
     assert measured[0] == (1, 1.0)
     assert measured[1][1] > 0
-    assert stats.jobs["COMPLETED"] == 4 + 2 * (1 + 4)  # what warms the slots, and two runs of each
+    assert stats.jobs["COMPLETED"] == 4 + 3 * (1 + 4)  # what warms the slots, and three rounds
 
 
 def test_events_are_found_by_their_kind() -> None:

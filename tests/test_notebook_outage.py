@@ -1,5 +1,6 @@
 """A part that is away for a while, and what that cost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,11 @@ def test_a_master_that_was_away_comes_back_and_nothing_is_lost(tmp_path: Path) -
             jobs.append(cluster.client.submit("Echo", "late"))
         assert [job.exception(20) for job in jobs] == [None] * 11
         history = recorder.history(drained=True)
-    found = nothing_lost(judge(history))
+    verdict = judge(history)
+    found = nothing_lost(verdict)
     assert found.ok, found.words
+    for wrong in ({"lost": 1}, {"duplicated": 1}):
+        assert not nothing_lost(replace(verdict, account=replace(verdict.account, **wrong))).ok
     assert found.words.startswith("11 jobs were acknowledged, 0 of them are lost")
     assert longest_gap(history) > 0.05
 

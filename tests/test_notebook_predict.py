@@ -58,6 +58,19 @@ def test_a_choice_is_held_against_what_came() -> None:
         guess.compare("none")
 
 
+def test_the_unit_of_a_number_is_shown_whole() -> None:
+    field = predict_number("How many?", "false deaths", default=1).field
+    assert field.description == "in false deaths:"
+    assert field.style.description_width == "initial"  # the default cuts it off
+
+
+def test_numbers_are_said_without_powers_of_ten() -> None:
+    guess = predict_number("How long?", "µs", default=0.03)
+    assert guess.compare(12_345.6).words.endswith(
+        "was 0.03 µs; it was 12,346 µs, 411,520 times as much."
+    )
+
+
 def test_who_agrees_with_the_default_says_so_with_the_button() -> None:
     guess = predict_number("How long?", "s", default=5)
     assert not guess.touched

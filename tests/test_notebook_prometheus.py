@@ -10,6 +10,8 @@ import psutil
 import pytest
 
 from nucleus.notebook.prometheus import (
+    SHOWN,
+    Answer,
     ByHand,
     Prometheus,
     lines_about,
@@ -64,6 +66,16 @@ def test_values_are_added_up_over_what_has_the_labels() -> None:
         value_of(PAGE, "nucleus_jobs", status="lost")
 
 
+def test_an_answer_shows_its_series_and_adds_them_up() -> None:
+    answer = Answer("coffee", tuple((f'{{cup="{cup}"}}', 2.0) for cup in range(SHOWN + 1)))
+    assert answer.total == 2 * (SHOWN + 1)
+    shown = repr(answer).splitlines()
+    assert shown[:2] == ["coffee", '  {cup="0"}   2']
+    assert len(shown) == SHOWN + 2
+    assert shown[-1].strip() == "and 1 more"
+    assert repr(Answer("tea", ())).splitlines() == ["tea", "  (nothing)"]
+
+
 def test_samples_are_named_as_they_are_written() -> None:
     assert samples_of(PAGE)[0] == ('nucleus_jobs{status="queued"}', 4.0)
     assert silent_workers(PAGE) == ["worker-2"]
@@ -83,11 +95,15 @@ def test_without_a_prometheus_a_question_shows_the_samples_it_is_about(
     push_metrics(push, "nucleus_worker/instance/w1", 'nucleus_worker_slots{worker="w1"} 2\n')
     by_hand = ByHand(scrape)
     answer = by_hand.query("sum(nucleus_worker_slots)")
-    assert [value for _, value in answer.series] == [2.0]
+    assert answer.total == 2.0
+    assert by_hand.query('nucleus_worker_slots{worker="w1"}').total == 2.0
+    assert by_hand.query('nucleus_worker_slots{worker="w2"}').series == ()
+    assert by_hand.query("sum(nucleus_jobs)").series == ()
     assert "not computed here" in repr(answer)
     assert by_hand.firing() == []
     monitoring.stop()
-    assert by_hand.wait_for_alert("MonitoringDown") == "MonitoringDown"
+    by_hand.wait_for_alert("MonitoringDown")
+    assert by_hand.firing() == ["MonitoringDown"]
     assert "does not answer" in by_hand.query("up").note
 
 
@@ -104,7 +120,8 @@ def test_a_real_prometheus_answers_fires_and_leaves_nothing_behind(
         assert "parse error" in prometheus.query("sum(").note
         assert prometheus.firing() == []
         monitoring.stop()
-        assert prometheus.wait_for_alert("MonitoringDown") == "MonitoringDown"
+        prometheus.wait_for_alert("MonitoringDown")
+        assert prometheus.firing() == ["MonitoringDown"]
     finally:
         prometheus.stop()
         prometheus.stop()

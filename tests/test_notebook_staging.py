@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from nucleus.cluster import Cluster
-from nucleus.notebook.staging import await_alive, curse, mend, wait_until
+from nucleus.notebook.staging import await_alive, await_lost, curse, mend, wait_until
 
 
 @pytest.fixture
@@ -23,6 +23,13 @@ def test_waiting_ends_when_it_has_come_true() -> None:
 def test_waiting_does_not_last_for_ever() -> None:
     with pytest.raises(TimeoutError, match="did not happen within 0 s"):
         wait_until(lambda: False, timeout=0)
+
+
+def test_the_end_of_a_worker_is_waited_for_until_the_master_knows_it(cluster: Cluster) -> None:
+    cluster.kill("worker-1")
+    await_lost(cluster, ["worker-1"])
+    states = {worker.name: worker.state for worker in cluster.client.workers()}
+    assert states == {"worker-1": "lost", "worker-2": "alive", "worker-3": "alive"}
 
 
 def test_a_cursed_job_takes_down_as_many_workers_as_it_has_attempts(cluster: Cluster) -> None:

@@ -1,5 +1,7 @@
 """A waiting line, measured and on paper."""
 
+from dataclasses import replace
+
 import pytest
 
 from nucleus.cluster import Cluster
@@ -68,6 +70,7 @@ def test_a_real_line_takes_no_less_time_than_one_on_paper() -> None:
         (trace,) = sweep(cluster.client, [0.8], seconds=1.0)
         assert len(trace.stays) == len(list(cluster.client.jobs()))
     assert littles_law(trace).ok
+    assert all(stay.left - stay.came >= stay.run > 0 for stay in trace.stays)
     assert trace.stay >= trace.on_paper().stay > 0
 
 
@@ -80,7 +83,17 @@ def test_many_workers_can_be_busy_and_nobody_waits() -> None:
     above, below = drawing.axes
     measured = list(artist(above, "the real ledger, simulated time").get_ydata())
     assert measured == [100 * few.waited, 100 * many.waited]
-    assert below.get_ylabel() == "mean wait (mean runs)"
+    assert below.get_ylabel() == "mean wait (s)"
+    theory = dict(zip(*artist(below, "theory (Erlang C)").get_data(), strict=True))
+    assert theory[2] == pytest.approx(few.wait_theory)
+    assert theory[100] == pytest.approx(many.wait_theory)
+    assert len(theory) > 20
+
+
+def test_jobs_of_the_warm_up_are_not_judged() -> None:
+    load = Load(1, 500, busy=0.9, warm_up=1_000)
+    assert run_load(load).waited == 0
+    assert run_load(replace(load, warm_up=0)).waited > 0.5
 
 
 def test_the_share_that_suits_the_number_of_workers_stays_the_default() -> None:

@@ -21,7 +21,8 @@ import click
 from nucleus.cli.options import connect, json_option
 from nucleus.cli.output import console, print_json, table
 from nucleus.core.errors import Unavailable
-from nucleus.services.common.options import host_port, option
+from nucleus.rpc.access import Access
+from nucleus.services.common.options import access_options, host_port, option
 
 if TYPE_CHECKING:
     from nucleus.client import Client
@@ -38,6 +39,7 @@ PATIENCE = 60.0  # seconds to wait for any one result, or for all of them to com
     envvar="NUCLEUS_MASTER",
     help="A running master to measure; a cluster of its own if not given.",
 )
+@access_options
 @option("--jobs", type=click.IntRange(min=1), default=2000, help="Jobs to measure throughput with.")
 @option("--samples", type=click.IntRange(min=2), default=200, help="Jobs to measure latency with.")
 @option(
@@ -53,7 +55,13 @@ PATIENCE = 60.0  # seconds to wait for any one result, or for all of them to com
 )
 @json_option("bench")
 def bench(
-    master: str | None, jobs: int, samples: int, workers: int, store: str | None, as_json: bool
+    master: str | None,
+    access: Access,
+    jobs: int,
+    samples: int,
+    workers: int,
+    store: str | None,
+    as_json: bool,
 ) -> None:
     """Measure jobs per second, and the time from submit to result.
 
@@ -64,7 +72,7 @@ def bench(
     Example: a cluster of its own, with four workers.
       nucleus bench --workers 4
     """
-    measured = _running(master) if master else _own_cluster(workers, store)
+    measured = _running(master, access) if master else _own_cluster(workers, store)
     with measured as (client, about):
         report = {**about, **machine(), **measure(client, jobs, samples)}
     if as_json:
@@ -77,8 +85,8 @@ def bench(
 
 
 @contextmanager
-def _running(master: str) -> Iterator[tuple["Client", dict[str, Any]]]:
-    with connect(master) as client:
+def _running(master: str, access: Access) -> Iterator[tuple["Client", dict[str, Any]]]:
+    with connect(master, access) as client:
         workers = sum(worker.state == "alive" for worker in client.workers())
         if not workers:
             raise Unavailable(f"the master at {master} has no worker; start one: nucleus worker")

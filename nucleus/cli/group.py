@@ -43,9 +43,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "dashboard": Entry("nucleus.services.dashboard.command", "Web page and REST interface."),
     },
     "Look after it": {
+        "health": Entry("nucleus.cli.health", "Ask a part whether it is well."),
         "bench": Entry("nucleus.cli.bench", "Measure jobs per second and latency."),
         "chaos": Entry("nucleus.cli.chaos", "Break a cluster under load, and judge it."),
+        "proxy": Entry("nucleus.cli.proxy", "Put a slow network between two parts."),
         "sim": Entry("nucleus.cli.sim", "Break thousands of simulated worlds, and judge them."),
+        "certs": Entry("nucleus.cli.certs", "Make certificates, for TLS between the parts."),
         "clean": Entry("nucleus.cli.clean", "End what an interrupted run left behind."),
     },
 }
@@ -55,7 +58,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    a job failed or was cancelled, or something else went wrong
-  2    bad usage or input, a port that is taken, a store that cannot be used
+  2    bad usage or input, a port that is taken, a store or a token that will not do
   3    no answer from the master
   130  stopped by Ctrl-C (but 'nucleus top' is meant to be left that way)
 

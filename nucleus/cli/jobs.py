@@ -7,6 +7,7 @@ import click
 from nucleus.cli.options import connect, json_option, master_option
 from nucleus.cli.output import console, job_as_json, jobs_table, print_json
 from nucleus.core.lifecycle import Status
+from nucleus.rpc.access import Access
 from nucleus.services.common.options import option
 
 LIMIT = 20  # jobs
@@ -22,14 +23,14 @@ LIMIT = 20  # jobs
 @option("--limit", type=click.IntRange(min=1), default=LIMIT, help="Show that many, the newest.")
 @master_option
 @json_option("jobs")
-def jobs(status: tuple[str, ...], limit: int, master: str, as_json: bool) -> None:
+def jobs(status: tuple[str, ...], limit: int, master: str, access: Access, as_json: bool) -> None:
     """List jobs with their results, the newest last.
 
     \b
     Example: which jobs failed, and why?
       nucleus jobs --status FAILED
     """
-    with connect(master) as client:
+    with connect(master, access) as client:
         counts = client.stats().jobs
         newest = list(islice(client.jobs(status, newest_first=True), limit))[::-1]
     if as_json:
@@ -49,7 +50,7 @@ def _hint(shown: int, total: int) -> str:
 @click.command()
 @click.argument("job_id", metavar="JOB")
 @master_option
-def cancel(job_id: str, master: str) -> None:
+def cancel(job_id: str, master: str, access: Access) -> None:
     """Cancel a job that has not ended; JOB is its id.
 
     A queued job is never run then. The result of a running one no longer counts, and its worker
@@ -59,7 +60,7 @@ def cancel(job_id: str, master: str) -> None:
     Example:
       nucleus cancel 3f2a9c-0000000017
     """
-    with connect(master) as client:
+    with connect(master, access) as client:
         client.cancel(job_id)
     click.echo(f"cancelled {job_id}")
 
@@ -67,7 +68,7 @@ def cancel(job_id: str, master: str) -> None:
 @click.command()
 @click.argument("job_id", metavar="JOB")
 @master_option
-def retry(job_id: str, master: str) -> None:
+def retry(job_id: str, master: str, access: Access) -> None:
     """Make a new job like one that has ended, and print its id; JOB is the old one's.
 
     An end is never undone: the new job remembers the old one as its 'retry_of'.
@@ -76,6 +77,6 @@ def retry(job_id: str, master: str) -> None:
     Example:
       nucleus retry 3f2a9c-0000000017
     """
-    with connect(master) as client:
+    with connect(master, access) as client:
         handle = client.retry(job_id)
         click.echo(handle.id)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nucleus.services.common.options import MASTER, host_port, option
+from nucleus.rpc.access import Access
+from nucleus.services.common.options import MASTER, access_options, host_port, option
 
 if TYPE_CHECKING:
     from nucleus.client import Client
@@ -13,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PATIENCE = 3.0  # seconds to wait for a first answer: somebody sits at the terminal
 
-master_option = option(
+_address_option = option(
     "--master",
     type=host_port,
     metavar="HOST:PORT",
@@ -21,6 +22,11 @@ master_option = option(
     envvar="NUCLEUS_MASTER",
     help="Where the master is.",
 )
+
+
+def master_option(command: F) -> Callable[..., Any]:
+    """Add where the master is and what it asks for, as ``master`` and ``access``."""
+    return _address_option(access_options(command))
 
 
 def json_option(command: str) -> Callable[[F], F]:
@@ -35,10 +41,10 @@ def json_option(command: str) -> Callable[[F], F]:
 
 
 @contextmanager
-def connect(master: str) -> Iterator["Client"]:
-    """A client of a master that answers. Raises ``Unavailable`` when there is none."""
+def connect(master: str, access: Access) -> Iterator["Client"]:
+    """A client of a master that answers; raises ``Unavailable`` or ``Unauthenticated``."""
     from nucleus.client import Client
 
-    with Client(master) as client:
+    with Client(master, token=access.token, tls_ca=access.tls_ca) as client:
         client.stats(PATIENCE)
         yield client

@@ -14,6 +14,7 @@ from nucleus.cli.options import connect, json_option, master_option
 from nucleus.cli.output import console, duration, jobs_table, print_json
 from nucleus.core.errors import InvalidArgument, JobFailed, NucleusError
 from nucleus.core.refusals import one_line
+from nucleus.rpc.access import Access
 from nucleus.services.common.main import Exit
 from nucleus.services.common.options import option
 
@@ -74,6 +75,7 @@ def submit(
     wait: bool,
     key: str | None,
     master: str,
+    access: Access,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -91,7 +93,7 @@ def submit(
     if key and count > 1:
         raise click.UsageError("--key names one job; it does not go with --count")
     value = json_value(payload)
-    with connect(master) as client, _jobs_outlive_ctrl_c():
+    with connect(master, access) as client, _jobs_outlive_ctrl_c():
         began = time.monotonic()
         handles = client.submit_many(
             job_type, [value] * count, idempotency_key=key or None, **options

@@ -21,6 +21,7 @@ from nucleus.cli.output import STYLES, age, console, duration, plain, print_json
 from nucleus.core.errors import Unavailable
 from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.limits import Limits
+from nucleus.rpc.access import Access
 from nucleus.services.common.options import option
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Throughput:
 @option("--once", is_flag=True, help="Print one frame and leave.")
 @master_option
 @json_option("top")
-def top(interval: float, once: bool, master: str, as_json: bool) -> None:
+def top(interval: float, once: bool, master: str, access: Access, as_json: bool) -> None:
     """Watch the queue and the workers, live; Ctrl-C leaves.
 
     A heartbeat's bar grows with its age; where it is full, at 10 seconds, the worker is given
@@ -71,7 +72,7 @@ def top(interval: float, once: bool, master: str, as_json: bool) -> None:
     """
     if as_json and not once:
         raise click.UsageError("--json goes with --once")
-    with connect(master) as client:
+    with connect(master, access) as client:
         if as_json:
             print_json(asdict(client.stats()))
         elif once:

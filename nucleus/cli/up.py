@@ -9,7 +9,7 @@ import click
 from nucleus.cli.options import json_option
 from nucleus.cli.output import console, table
 from nucleus.services.common.main import Ending, run_service
-from nucleus.services.common.options import LOG_LEVELS, option, retention_options
+from nucleus.services.common.options import LOG_LEVELS, option, retention_options, token_option
 
 if TYPE_CHECKING:
     from nucleus.cluster import Cluster
@@ -35,6 +35,7 @@ LOOK = 1.0  # seconds between two looks whether the parts still run
     default="standard",
     help="The ports of the README, or whatever is free.",
 )
+@token_option
 @option("--log-level", type=click.Choice(LOG_LEVELS), default="warning", help="How much to log.")
 @json_option("up")
 @click.pass_context
@@ -46,6 +47,7 @@ def up(
     retain: float,
     retain_jobs: int,
     ports: str,
+    token: str,
     log_level: str,
     as_json: bool,
 ) -> None:
@@ -70,6 +72,7 @@ def up(
             store=store,
             retention=Retention(retain, retain_jobs),
             slots=slots,
+            token=token,
             name="up",
         )
         return Everything(cluster, store, ending, as_json=as_json)

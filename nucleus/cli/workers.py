@@ -12,12 +12,13 @@ from nucleus.cli.output import (
     table,
     worker_as_json,
 )
+from nucleus.rpc.access import Access
 
 
 @click.command()
 @master_option
 @json_option("workers")
-def workers(master: str, as_json: bool) -> None:
+def workers(master: str, access: Access, as_json: bool) -> None:
     """List the workers that the master knows, with the age of their last heartbeats.
 
     A worker that has been silent for 10 seconds is lost, and its jobs go to others.
@@ -26,7 +27,7 @@ def workers(master: str, as_json: bool) -> None:
     Example:
       nucleus workers
     """
-    with connect(master) as client:
+    with connect(master, access) as client:
         known = client.workers()
     if as_json:
         print_json([worker_as_json(worker) for worker in known])

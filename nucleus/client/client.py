@@ -7,6 +7,7 @@ import secrets
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +26,7 @@ from nucleus.core.refusals import invalid
 from nucleus.jobs import Registry, default_registry, parse_payload
 from nucleus.rpc import convert, loop
 from nucleus.rpc import job_queue_pb2 as pb
+from nucleus.rpc.access import Access
 from nucleus.rpc.status import PASSING, rpc_error
 
 FLUSH_TIMEOUT = 5.0  # seconds that closing waits for acknowledgements
@@ -39,16 +41,23 @@ class Client:
     and the master makes one job of it. A missing master is waited for. Close the client, or
     use it in a ``with``: that flushes what is under way. ``patience`` is how many seconds any
     other call waits for a master.
+
+    ``token`` is what the master asks for, and ``tls_ca`` the file of the authority that vouches
+    for it; where they are not given, ``NUCLEUS_TOKEN_FILE`` (or ``NUCLEUS_TOKEN``) and
+    ``NUCLEUS_TLS_CA`` are looked at. "" stands for none.
     """
 
     def __init__(
         self,
         address: str = "127.0.0.1:50051",
         *,
+        token: str | None = None,
+        tls_ca: str | Path | None = None,
         registry: Registry | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self.address = address
+        self._access = Access.given(token, tls_ca)
         self._patience = patience
         self._registry = registry or default_registry()
         self._loop = loop.acquire()
@@ -65,7 +74,7 @@ class Client:
         atexit.register(self._at_exit)
 
     async def _open(self, client_id: str) -> tuple[Connection, Tracker]:
-        connection = Connection(self.address)
+        connection = Connection(self.address, self._access)
         tracker = Tracker(connection, client_id, self._loop)
         await tracker.start()
         return connection, tracker

@@ -8,10 +8,11 @@ from typing import TypeVar
 import grpc.aio
 
 from nucleus.core.errors import Unavailable
+from nucleus.rpc.access import OPEN, Access
 from nucleus.rpc.backoff import Backoff
 from nucleus.rpc.channel import open_channel
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
-from nucleus.rpc.status import PASSING, rpc_error
+from nucleus.rpc.status import PASSING, handshake_failure, rpc_error
 
 logger = logging.getLogger("nucleus.client")
 
@@ -24,10 +25,11 @@ PATIENCE = 10.0  # seconds for all tries of a call that somebody waits for
 class Connection:
     """A channel to one master; it connects, and reconnects, by itself."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access = OPEN) -> None:
         self.address = address
-        self._channel = open_channel(address)
+        self._channel = open_channel(address, access)
         self.stub = JobQueueServiceStub(self._channel)
+        self._outage = self.backoff()  # one for all calls of ask: an outage is logged once
 
     def backoff(self) -> Backoff:
         """How to wait for this master."""
@@ -40,18 +42,22 @@ class Connection:
 
         Raises ``Unavailable`` when there was no answer, and what the master answered otherwise.
         """
-        backoff = self.backoff()
+        why = ""
         try:
             async with asyncio.timeout(patience):
                 while True:
                     try:
-                        return await call(self.stub)
+                        answer = await call(self.stub)
                     except grpc.aio.AioRpcError as error:
                         if error.code() not in PASSING:
                             raise rpc_error(error) from None
-                        await asyncio.sleep(backoff.failed(error.details()))
+                        why = handshake_failure(error)
+                        await asyncio.sleep(self._outage.failed(error.details()))
+                    else:
+                        self._outage.succeeded()
+                        return answer
         except TimeoutError:
-            message = f"no answer from the master at {self.address} within {patience:.0f} s"
+            message = f"no answer from the master at {self.address} within {patience:.0f} s{why}"
             raise Unavailable(message) from None
 
     async def close(self) -> None:

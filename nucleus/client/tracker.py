@@ -22,7 +22,15 @@ from nucleus.client.connection import CALL_TIMEOUT, Connection
 from nucleus.client.ends import STATUSES, end_of_job, ends_in
 from nucleus.client.handle import JobHandle, Told
 from nucleus.core.client_session import Asked, ClientSession
-from nucleus.core.errors import FailedPrecondition, JobFailed, LedgerLost, NotFound, Unavailable
+from nucleus.core.errors import (
+    FailedPrecondition,
+    JobFailed,
+    LedgerLost,
+    NotFound,
+    NucleusError,
+    Unauthenticated,
+    Unavailable,
+)
 from nucleus.core.job import JobSpec, Order
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, News, Refused
@@ -30,7 +38,7 @@ from nucleus.core.refusals import Reason, Refusal
 from nucleus.jobs import parse_payload
 from nucleus.rpc import convert, loop
 from nucleus.rpc import job_queue_pb2 as pb
-from nucleus.rpc.status import PASSING, brief, refusal_error
+from nucleus.rpc.status import PASSING, brief, is_unauthenticated, refusal_error, rpc_error
 
 logger = logging.getLogger("nucleus.client")
 
@@ -50,10 +58,14 @@ class Tracker:
         self._loop = running
         self._handles: dict[int, JobHandle] = {}  # by client_seq, not ended
         self._refused: deque[JobHandle] = deque(maxlen=KEPT_REFUSALS)
-        self._room = threading.Condition()  # guards the session and the handles
+        # Guards the session and the handles. It is taken as a lock, never as a condition: an
+        # interrupt of the main thread within ``Condition.__enter__`` would leave it locked.
+        self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
         self.told = Told()
         self._woken = False  # the sender knows that there is something to send
         self.ended = ""  # why nothing is submitted or followed any more
+        self._ended_by: type[NucleusError] | None = None  # the error that says so, if one does
         self._news: queue.SimpleQueue[list[News] | None] = queue.SimpleQueue()
         self._callbacks = threading.Thread(
             target=self._tell, name=f"nucleus-callbacks-{client_id[:6]}", daemon=True
@@ -72,12 +84,17 @@ class Tracker:
     async def _guard(self, duty: Coroutine[Any, Any, None]) -> None:
         try:
             await duty
+        except Unauthenticated as error:
+            self._end_duties(str(error), Unauthenticated)
         except Exception as error:
             logger.exception("the client ended: a bug, or a master that answers nonsense")
-            self._finish(f"the client ended ({type(error).__name__}: {error})")
-            for task in self._tasks:
-                if task is not asyncio.current_task():
-                    task.cancel()
+            self._end_duties(f"the client ended ({type(error).__name__}: {error})")
+
+    def _end_duties(self, reason: str, kind: type[NucleusError] | None = None) -> None:
+        self._finish(reason, kind)
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
 
     async def stop(self) -> None:
         """End the duties; called on the loop."""
@@ -93,9 +110,10 @@ class Tracker:
         if threading.current_thread() is not self._callbacks:
             self._callbacks.join()
 
-    def _finish(self, reason: str) -> None:
-        with self._room:
-            self.ended = self.ended or reason
+    def _finish(self, reason: str, kind: type[NucleusError] | None = None) -> None:
+        with self._lock:
+            if not self.ended:
+                self.ended, self._ended_by = reason, kind
             self._room.notify_all()
         self._news.put(None)
 
@@ -103,22 +121,22 @@ class Tracker:
 
     def submit(self, like: JobSpec, payload: str, handle: JobHandle) -> None:
         """Take in a submit; waits while too many are unacknowledged (back-pressure)."""
-        with self._room:
+        with self._lock:
             if self._session.full:
                 self._room.wait_for(lambda: self.ended or not self._session.full)
             if self.ended:
-                raise FailedPrecondition(f"{self.ended}; nothing was submitted")
+                error = self._ended_by or FailedPrecondition
+                raise error(f"{self.ended}; nothing was submitted")
             handle.client_seq = self._session.submit(like, payload)
             self._handles[handle.client_seq] = handle
-            if self._woken:
-                return
-            self._woken = True
-        self._loop.call(self._to_send.set)
+            if not self._woken:
+                self._loop.call(self._to_send.set)  # first: an interrupt may come in between
+                self._woken = True
 
     def adopt(self, job_id: str, handle: JobHandle) -> None:
         """Follow a job that was made in another way."""
         handle.set_acknowledged(job_id)
-        with self._room:
+        with self._lock:
             if self.ended:
                 raise Unavailable(f"{self.ended}; nobody follows {job_id}")
             handle.client_seq = self._session.adopt(job_id)
@@ -126,7 +144,7 @@ class Tracker:
 
     def withdraw(self, handle: JobHandle) -> bool:
         """Take a submit back; return whether it certainly never reached the master."""
-        with self._room:
+        with self._lock:
             if not self._session.withdraw(handle.client_seq):
                 return False
             self._room.notify_all()
@@ -143,7 +161,7 @@ class Tracker:
 
     def flush(self, timeout: float | None) -> int:
         """Wait until every submit is answered; return how many are not, after ``timeout`` s."""
-        with self._room:
+        with self._lock:
             self._room.wait_for(lambda: self.ended or not self._session.unacknowledged, timeout)
             return self._session.unacknowledged
 
@@ -159,7 +177,7 @@ class Tracker:
             await self._to_send.wait()
             await self._watching.wait()
             self._to_send.clear()
-            with self._room:
+            with self._lock:
                 self._woken = False
                 batch = self._session.next_batch()
             while batch:
@@ -168,7 +186,7 @@ class Tracker:
                     backoff.succeeded()
                 else:
                     await asyncio.sleep(backoff.failed(delay))
-                with self._room:
+                with self._lock:
                     batch = self._session.next_batch()
 
     async def _send(self, batch: list[Order]) -> str | None:
@@ -180,14 +198,14 @@ class Tracker:
         except grpc.aio.AioRpcError as error:
             return self._not_sent(batch, error)
         outcomes = convert.outcomes_from_message(reply)
-        with self._room:
+        with self._lock:
             self._hear(reply.ledger_id)
             self._publish(self._session.answered(outcomes))
             self._room.notify_all()
         return None
 
     def _not_sent(self, batch: list[Order], error: grpc.aio.AioRpcError) -> str | None:
-        with self._room:
+        with self._lock:
             if error.code() in PASSING:
                 self._session.broken()
                 return error.details() or error.code().name
@@ -208,6 +226,8 @@ class Tracker:
                 backoff.succeeded()
                 await asyncio.sleep(0)
             except (grpc.aio.AioRpcError, TimeoutError) as error:
+                if is_unauthenticated(error):
+                    raise rpc_error(error) from None
                 if self._lost_place(error):
                     continue
                 await asyncio.sleep(backoff.failed(brief(error)))
@@ -216,7 +236,7 @@ class Tracker:
         """Whether the history no longer reaches back, or is another one: begin from now."""
         out_of_range = (grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.INVALID_ARGUMENT)
         if isinstance(error, grpc.aio.AioRpcError) and error.code() in out_of_range:
-            with self._room:
+            with self._lock:
                 lost = self._session.next_seq != 0
                 self._session.lost_place()
             self._missed = True
@@ -235,10 +255,10 @@ class Tracker:
             async with asyncio.timeout(CALL_TIMEOUT):
                 batch = await call.read()
             if self._missed and isinstance(batch, pb.EventBatch):
-                with self._room:  # again: what was submitted meanwhile may have ended, too
+                with self._lock:  # again: what was submitted meanwhile may have ended, too
                     self._session.lost_place()
                 self._take(batch)
-                with self._room:
+                with self._lock:
                     asked = self._session.lookup()
                 await self._look_up(asked)
                 self._missed = False
@@ -250,14 +270,14 @@ class Tracker:
             call.cancel()
 
     def _take(self, batch: pb.EventBatch) -> None:
-        with self._room:
+        with self._lock:
             self._hear(batch.ledger_id)
             self._publish(self._session.seen(ends_in(batch.events), batch.next_seq))
 
     async def _follow_for_ever(self) -> None:
         while True:
             await asyncio.sleep(FOLLOW_INTERVAL)
-            with self._room:
+            with self._lock:
                 asked = self._session.shared()
             try:
                 await self._look_up(asked)
@@ -274,7 +294,7 @@ class Tracker:
             if answered:  # A reply holds only so much: ask for the rest.
                 waiting.extendleft(job_id for job_id in batch if job_id not in answered)
             ends = [end for job in reply.jobs if (end := end_of_job(job)) is not None]
-            with self._room:
+            with self._lock:
                 self._hear(reply.ledger_id)
                 self._publish(self._session.found(asked, ends))
                 self._publish(self._session.missing(asked, reply.unknown))
@@ -303,10 +323,11 @@ class Tracker:
 
     def _let_go(self) -> None:
         """Nobody follows the open jobs any more, so nobody may wait for them."""
+        error = self._ended_by or Unavailable
         message = f"{self.ended} before the job ended; the job may go on"
         while self._handles:
             _, handle = self._handles.popitem()
-            handle.set_exception(Unavailable(message))
+            handle.set_exception(error(message, definite=False))
         self.told.tell()
 
     def _tell_one(self, item: News) -> None:

@@ -5,6 +5,7 @@ import threading
 from nucleus.cluster import leftovers
 from nucleus.cluster.network import Network
 from nucleus.cluster.parts import Part
+from nucleus.cluster.uninterrupted import uninterrupted
 from nucleus.core.errors import FailedPrecondition
 from nucleus.rpc.loop import LoopThread
 
@@ -36,9 +37,10 @@ class Assembly:
     def network(self, name: str, master_port: int, push_port: int) -> Network:
         """What lies between this part and the others, made when it is first asked for."""
         if name not in self.networks:
-            network = Network(master_port, push_port)
-            self._loop.run(network.start())
-            self.networks[name] = network
+            with uninterrupted():
+                network = Network(master_port, push_port)
+                self._loop.run(network.start())
+                self.networks[name] = network
         return self.networks[name]
 
     def lead_to(self, master_port: int) -> None:
@@ -52,7 +54,7 @@ class Assembly:
         Raises ``FailedPrecondition`` after the end, so that nothing outlives it.
         """
         for part in parts:
-            with self._starting:
+            with uninterrupted(), self._starting:
                 if self._ended:
                     raise FailedPrecondition("the cluster was stopped meanwhile")
                 self.parts[part.name] = part
@@ -69,9 +71,10 @@ class Assembly:
 
     def crash(self, name: str) -> None:
         """End a part without a word, as far as it was started."""
-        if part := self.parts.pop(name, None):
-            part.crash()
-        self._record()
+        with uninterrupted():
+            if part := self.parts.pop(name, None):
+                part.crash()
+            self._record()
 
     def disconnect(self, name: str) -> None:
         """Close the way from a part to the others."""

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from nucleus.cluster.assembly import Assembly
 from nucleus.cluster.network import NETWORK_FAULTS, Network, NetworkFault
 from nucleus.cluster.parts import Part
+from nucleus.cluster.uninterrupted import uninterrupted
 from nucleus.core.errors import FailedPrecondition, InvalidArgument
 from nucleus.rpc.loop import LoopThread
 
@@ -53,9 +54,10 @@ class Breakable(ABC):
 
     def _remove_worker(self, name: str) -> None:
         """Crash it, as far as it was started, and close its way to the others."""
-        self._assembly.crash(name)
-        self._assembly.disconnect(name)
-        self._worker_names.discard(name)
+        with uninterrupted():
+            self._assembly.crash(name)
+            self._assembly.disconnect(name)
+            self._worker_names.discard(name)
 
     # ---- networks ---------------------------------------------------------------------
 

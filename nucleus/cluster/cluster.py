@@ -28,11 +28,14 @@ from nucleus.cluster.makers import Executor, Maker, ProcessMaker, Settings, Thre
 from nucleus.cluster.network import Network
 from nucleus.cluster.parts import Part
 from nucleus.cluster.ports import choose_ports, free_port
+from nucleus.cluster.uninterrupted import uninterrupted
 from nucleus.core.errors import FailedPrecondition, InvalidArgument, NucleusError
 from nucleus.core.limits import Limits
 from nucleus.core.retention import Retention
+from nucleus.core.rules import OURS, Rules
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import loop
+from nucleus.rpc.access import Access
 
 Mode = Literal["threads", "processes"]
 
@@ -52,7 +55,8 @@ class Cluster(Breakable):
     seconds, after which a worker is lost; heartbeats are as often as that asks for. In a
     notebook, starting an unnamed cluster stops the unnamed one before it, so that a cell can be
     run again; give clusters a ``name`` to have several. ``registry`` holds the job types, in
-    place of the default ones; only parts in threads can be given one.
+    place of the default ones, and ``rules`` is what the master's ledger goes by; only parts in
+    threads can be given one.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Cluster(Breakable):
         dashboard: bool = True,
         monitoring: bool = True,
         registry: Registry | None = None,
+        rules: Rules = OURS,
+        token: str = "",
     ) -> None:
         super().__init__()
         check_choice("mode", mode, get_args(Mode))
@@ -78,6 +84,7 @@ class Cluster(Breakable):
         if not 0 <= workers <= 1000:
             raise InvalidArgument(f"workers: {workers} is not allowed; 0 to 1000")
         _check_registry(registry, mode)
+        _check_rules(rules, mode)
         self.mode = mode
         self.name = name
         self._standard_ports = ports == "standard"
@@ -91,6 +98,8 @@ class Cluster(Breakable):
             monitoring=monitoring,
             worker_timeout=worker_timeout,
             heartbeat_interval=HEARTBEATS * worker_timeout,
+            rules=rules,
+            access=Access.given(token, ""),
         )
         self._first_workers = workers
         self._run_name = f"{name or 'cluster'}-{secrets.token_hex(3)}"
@@ -104,21 +113,26 @@ class Cluster(Breakable):
         """Start all parts; return when every worker has said hello."""
         if self._running:
             return self
-        _replace_unnamed(self)
-        self._running = True
-        self._loop = loop.acquire()
-        self._assembly = Assembly(self._run_name, self._loop)
-        self._ports = choose_ports(standard=self._standard_ports)
-        self._folder = Path(tempfile.mkdtemp(prefix="nucleus-"))
-        atexit.register(self.stop)
         try:
+            with uninterrupted():
+                _replace_unnamed(self)
+                self._prepare()
             self._start_parts()
-            self.client = Client(self.address, registry=self._settings.registry)
+            with uninterrupted():
+                self.client = self._make_client()
             self._await_hello(self.workers)
         except BaseException:
             self.stop()
             raise
         return self
+
+    def _prepare(self) -> None:
+        self._loop = loop.acquire()
+        self._assembly = Assembly(self._run_name, self._loop)
+        self._ports = choose_ports(standard=self._standard_ports)
+        self._folder = Path(tempfile.mkdtemp(prefix="nucleus-"))
+        atexit.register(self.stop)
+        self._running = True
 
     def _start_parts(self) -> None:
         names: list[Service] = ["master"]
@@ -152,10 +166,12 @@ class Cluster(Breakable):
         """Stop everything; leave no process, port or file behind. Idempotent.
 
         ``at_once`` kills the parts, where they would otherwise say goodbye. Return the names of
-        jobs that run on, because a thread cannot be stopped.
+        jobs that run on, because a thread cannot be stopped. An interrupt waits for the end.
         """
-        if not self._running:
-            return []
+        with uninterrupted():
+            return self._stop(at_once) if self._running else []
+
+    def _stop(self, at_once: bool) -> list[str]:
         self._running = False
         atexit.unregister(self.stop)
         if hasattr(self, "client"):
@@ -199,6 +215,11 @@ class Cluster(Breakable):
     def address(self) -> str:
         """The master's ``HOST:PORT``."""
         return f"127.0.0.1:{self._ports.master}"
+
+    @property
+    def access(self) -> Access:
+        """What its parts ask for."""
+        return self._settings.access
 
     @property
     def dashboard_url(self) -> str:
@@ -254,6 +275,10 @@ class Cluster(Breakable):
         if self.mode == "threads":
             return ThreadMaker(self._settings)
         return ProcessMaker(self._settings, self._folder)
+
+    def _make_client(self) -> Client:
+        token, registry = self.access.token, self._settings.registry
+        return Client(self.address, token=token, tls_ca="", registry=registry)
 
     def _make(self, name: Service) -> Part:
         if name == "monitoring":
@@ -324,10 +349,11 @@ class Cluster(Breakable):
     def _replace_master(self) -> None:
         ports = replace(self._ports, master=free_port())
         self._assembly.launch(self._maker.master(ports, take_over=True))
-        self._ports = ports
-        self._assembly.lead_to(self._ports.master)
-        self.client.close(0.0, warn=False)
-        self.client = Client(self.address, registry=self._settings.registry)
+        with uninterrupted():
+            self._ports = ports
+            self._assembly.lead_to(self._ports.master)
+            self.client.close(0.0, warn=False)
+            self.client = self._make_client()
 
     def _check_running(self) -> None:
         if not self._running:
@@ -340,6 +366,14 @@ def _check_registry(registry: Registry | None, mode: Mode) -> None:
             "registry: mode='processes' takes only the default one, because functions cannot be"
             " handed to other processes; put them into a module and start workers with"
             " `nucleus worker --master ADDRESS --jobs MODULE`, or use mode='threads'"
+        )
+
+
+def _check_rules(rules: Rules, mode: Mode) -> None:
+    if mode == "processes" and rules is not OURS:
+        raise InvalidArgument(
+            "rules: mode='processes' takes only our own, because functions cannot be handed to"
+            " other processes; use mode='threads'"
         )
 
 

@@ -9,7 +9,9 @@ from nucleus.cluster.parts import Part, ProcessPart, ThreadPart
 from nucleus.cluster.ports import Ports
 from nucleus.core.limits import Limits
 from nucleus.core.retention import Retention
+from nucleus.core.rules import Rules
 from nucleus.jobs import Registry
+from nucleus.rpc.access import Access
 from nucleus.services.common.options import retention_arguments
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.master import Master
@@ -31,6 +33,8 @@ class Settings:
     monitoring: bool  # whether metrics are pushed anywhere
     worker_timeout: float  # seconds
     heartbeat_interval: float  # seconds
+    rules: Rules  # that the master's ledger goes by
+    access: Access  # what all parts ask for
 
 
 class Maker(Protocol):
@@ -62,7 +66,9 @@ class ThreadMaker:
 
     def monitoring(self, ports: Ports) -> Part:
         """A Monitoring."""
-        return ThreadPart("monitoring", Monitoring("127.0.0.1", ports.push, ports.scrape))
+        token = self._settings.access.token
+        service = Monitoring("127.0.0.1", ports.push, ports.scrape, token=token)
+        return ThreadPart("monitoring", service)
 
     def master(self, ports: Ports, *, take_over: bool) -> Part:
         """A master, also for a store that another one holds."""
@@ -74,14 +80,19 @@ class ThreadMaker:
             retention=settings.retention,
             monitoring=push_url(ports) if settings.monitoring else None,
             limits=Limits(worker_timeout=settings.worker_timeout),
+            rules=settings.rules,
             registry=settings.registry,
+            token=settings.access.token,
         )
         return ThreadPart("master", service)
 
     def dashboard(self, ports: Ports, network: Network) -> Part:
         """A dashboard behind a network of its own."""
         service = Dashboard(
-            port=ports.dashboard, master=network.address, registry=self._settings.registry
+            port=ports.dashboard,
+            master=network.address,
+            registry=self._settings.registry,
+            access=self._settings.access,
         )
         return ThreadPart("dashboard", service)
 
@@ -96,6 +107,7 @@ class ThreadMaker:
             heartbeat_interval=settings.heartbeat_interval,
             monitoring=network.push_url if settings.monitoring else None,
             registry=settings.registry,
+            access=settings.access,
         )
         return ThreadPart(name, service)
 
@@ -109,7 +121,7 @@ class ProcessMaker:
 
     def part(self, name: str, module: str, options: list[str]) -> Part:
         """Any ``python -m module options``."""
-        return ProcessPart(name, module, options, self._folder)
+        return ProcessPart(name, module, options, self._folder, self._settings.access)
 
     def monitoring(self, ports: Ports) -> Part:
         """A Monitoring."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol, TypeAlias
 
 from nucleus.core.errors import InvalidArgument, NucleusError
+from nucleus.rpc.access import OPEN, TOKEN_VARIABLE, VARIABLES, Access
 from nucleus.services.dashboard import Dashboard
 from nucleus.services.master import Master
 from nucleus.services.monitoring import Monitoring
@@ -112,10 +113,13 @@ class ProcessPart:
     not reach it, and ends when its lifeline closes, however this process ends.
     """
 
-    def __init__(self, name: str, module: str, options: list[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, module: str, options: list[str], folder: Path, access: Access = OPEN
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", module, *options]
+        self._environment = _environment(access)
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._frozen = False
@@ -135,6 +139,7 @@ class ProcessPart:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=log,
+                    env=self._environment,
                     start_new_session=True,
                     pass_fds=(ours,),
                 )
@@ -207,6 +212,12 @@ class ProcessPart:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+
+def _environment(access: Access) -> dict[str, str]:
+    """This process's own, but for who may do what: that is the cluster's affair."""
+    kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    return kept | ({TOKEN_VARIABLE: access.token} if access.token else {})
 
 
 def _has_news(out: IO[bytes], timeout: float) -> bool:

@@ -10,9 +10,11 @@ arriving, nobody is told, and connections stay open until somebody loses patienc
 
 import asyncio
 import contextlib
+import socket
 from dataclasses import dataclass
 
 from nucleus.rpc import loop
+from nucleus.services.common.ports import listen
 
 CHUNK = 65_536  # bytes
 
@@ -34,11 +36,13 @@ class Proxy:
         self.port = 0  # where it listens, once started
         self.delay = 0.0  # seconds added to each piece of data, in both directions
 
-    async def start(self) -> None:
-        """Listen on a free loopback port."""
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Listen on a socket, or on a free loopback port."""
         self._there, self._back = asyncio.Event(), asyncio.Event()  # set while bytes may pass
         self.heal()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(
+            self._serve, sock=listener or listen("127.0.0.1", 0)
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     def lead_to(self, port: int) -> None:

@@ -23,6 +23,7 @@ from nucleus.client.connection import CALL_TIMEOUT, Connection
 from nucleus.cluster.cluster import Cluster
 from nucleus.cluster.recorded import RecordedClient
 from nucleus.cluster.tables import read_tables
+from nucleus.cluster.uninterrupted import uninterrupted
 from nucleus.core.errors import Unavailable
 from nucleus.core.events import Event, MasterStarted, WorkerHeartbeat
 from nucleus.core.limits import Limits
@@ -35,11 +36,13 @@ from nucleus.history.observations import (
     Observation,
     Serving,
 )
+from nucleus.history.recent import recent
 from nucleus.rpc import convert, loop
 from nucleus.rpc import job_queue_pb2 as pb
 
 COUNT = 1.0  # seconds between two looks at the totals
 RETRY = 0.05  # seconds until a master that does not answer is looked for again
+SAME = 0.001  # seconds by which one heartbeat, heard of in two ways, may be apart
 CATCH_UP = 30.0  # seconds until everything that was committed has been seen
 FROZEN = Limits().frozen_after
 BROKEN = (grpc.aio.AioRpcError, asyncio.CancelledError)  # the end of a call, or of its channel
@@ -60,6 +63,9 @@ class Recorder:
         self._noting = threading.Lock()
         self._next_seq = 1  # of the event to be seen next
         self._ledger_id = ""
+        self._recording = False
+        self._began = 0.0  # Unix seconds: what had happened until then has been seen
+        self._heard: dict[str, float] = {}  # incarnation -> its last heartbeat, Unix seconds
         self._broken: dict[tuple[str, str], float] = {}  # (kind, target) -> since when
         self._arrived = threading.Condition()
         self._connection: Connection | None = None  # to the master that is being watched
@@ -67,18 +73,27 @@ class Recorder:
 
     def __enter__(self) -> "Recorder":
         """Begin; return when what has happened so far was seen."""
+        try:
+            with uninterrupted():
+                self._begin()
+            self._catch_up()
+            self._began = time.time()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._loop = loop.acquire()
         duties = (self._watch_for_ever(), self._count_for_ever())
         self._duties = [self._loop.start(duty) for duty in duties]
         self._cluster.listen(self._on_fault)
         self._own_client = self._cluster.client
-        self._client = self._cluster.client = RecordedClient(self._cluster.address, self.note)
-        try:
-            self._catch_up()
-        except BaseException:
-            self._let_go()
-            raise
-        return self
+        token = self._cluster.access.token
+        self._client = self._cluster.client = RecordedClient(
+            self._cluster.address, self.note, token=token, tls_ca=""
+        )
+        self._recording = True
 
     def __exit__(
         self,
@@ -90,6 +105,12 @@ class Recorder:
         self._let_go()
 
     def _let_go(self) -> None:
+        with uninterrupted():
+            if self._recording:
+                self._end()
+
+    def _end(self) -> None:
+        self._recording = False
         self._cluster.unlisten(self._on_fault)
         for duty in self._duties:
             duty.cancel()
@@ -105,8 +126,16 @@ class Recorder:
         with self._noting:
             self._noted.append(observation)
 
+    def recent(self) -> History:
+        """What happened since the ``with`` began, and what went on then: for pictures.
+
+        The history of a cluster is as old as its ledger. Raises ``Unavailable`` when there is
+        no master to ask whether everything was seen.
+        """
+        return recent(self.history(), self._began)
+
     def history(self, *, drained: bool = False, complete: bool = True) -> History:
-        """What was seen so far, in order of time.
+        """What was seen so far, in order of time, from the first event of the ledger.
 
         ``drained``: the run went on until every job had had the time to end. Raises
         ``Unavailable`` when there is no master to ask whether everything was seen; with
@@ -158,7 +187,7 @@ class Recorder:
                 raise Unavailable(f"event {self._next_seq} was not seen within {CATCH_UP:.0f} s")
 
     async def _committed(self) -> int:
-        connection = Connection(self._cluster.address)
+        connection = Connection(self._cluster.address, self._cluster.access)
         try:
             state = await connection.ask(
                 lambda stub: stub.GetClusterState(
@@ -180,7 +209,7 @@ class Recorder:
         while True:
             # A channel of its own for each try: the master may be somewhere else by now, and
             # a channel that has failed waits before it tries again.
-            connection = self._connection = Connection(self._cluster.address)
+            connection = self._connection = Connection(self._cluster.address, self._cluster.access)
             try:
                 await self._watch(connection)
             except BROKEN as error:
@@ -209,9 +238,14 @@ class Recorder:
         request = pb.GetClusterStateRequest()
         state = await connection.stub.GetClusterState(request, timeout=CALL_TIMEOUT)
         for worker in state.workers:
-            heard = state.now - worker.heartbeat_age
-            self.note(Beat(heard, worker.worker, worker.incarnation))
+            self._hear(state.now - worker.heartbeat_age, worker.worker, worker.incarnation)
         self.note(counted("ledger", state.now, state.submitted, state.jobs, state.next_seq))
+
+    def _hear(self, at: float, worker: str, incarnation: str) -> None:
+        """Note a heartbeat, unless it is the one before, heard of once more."""
+        if at > self._heard.get(incarnation, 0.0) + SAME:
+            self._heard[incarnation] = at
+            self.note(Beat(at, worker, incarnation))
 
     async def _watch(self, connection: Connection) -> None:
         request = pb.WatchEventsRequest(from_seq=self._next_seq, heartbeats=True)
@@ -249,7 +283,7 @@ class Recorder:
 
     def _take_event(self, event: Event, epoch: int) -> None:
         if isinstance(event, WorkerHeartbeat):
-            self.note(Beat(event.at, event.worker, event.incarnation))
+            self._hear(event.at, event.worker, event.incarnation)
             return
         if isinstance(event, MasterStarted):
             self.note(Serving(event.at, event.epoch))

@@ -1,24 +1,25 @@
 """How an attempt ends: completed, failed, or back in the queue.
 
-Whether an attempt is charged is decided here and in ``Ledger._lose``; nowhere else does a
-job's count of attempts go up.
+Whether an attempt is charged, and where a job waits again, is decided in
+``nucleus.core.rules``; nowhere else than here does a job's count of attempts go up.
 """
 
 from nucleus.core.events import JobCompleted, JobFailed, JobRequeued
 from nucleus.core.job import Job
 from nucleus.core.journal import Journal
 from nucleus.core.limits import Limits
-from nucleus.core.ready import ReadyQueue
-from nucleus.core.worker import Report
+from nucleus.core.rules import INNOCENT, Fate, Queue, Rules
+from nucleus.core.worker import Report, Worker
 
 
 class Attempts:
     """Ends attempts of RUNNING jobs."""
 
-    def __init__(self, journal: Journal, ready: ReadyQueue, limits: Limits) -> None:
+    def __init__(self, journal: Journal, ready: Queue, limits: Limits, rules: Rules) -> None:
         self._journal = journal
         self._ready = ready
         self._limits = limits
+        self._rules = rules
 
     def accept(self, job: Job, report: Report, now: float) -> None:
         """Do as the worker reports."""
@@ -44,33 +45,22 @@ class Attempts:
 
     def _fail_attempt(self, job: Job, report: Report, now: float) -> None:
         error = report.error or "failed"
-        attempts = job.attempts + 1
-        if attempts >= job.max_attempts:
-            self.fail(job, "failed", error, now, report)
-            return
-        delay = min(
-            self._limits.retry_delay * 2.0 ** (attempts - 1),
-            self._limits.max_retry_delay,
-        )
-        event = JobRequeued(
-            self._journal.seq(),
-            now,
-            job.id,
-            job.lease,
-            job.worker,
-            reason="failed",
-            error=error,
-            output=report.output,
-            attempts=attempts,
-            not_before=now + delay,
-            front=False,
-            suspect=False,
-            run_seconds=report.run_seconds,
-        )
-        self._journal.change(job, event)
-        self._ready.push(job, now)
+        fate = self._rules.after_failure(job, self._limits)
+        if fate.over:
+            self._fail(job, "failed", error, now, report)
+        else:
+            self.requeue(job, "failed", now, fate, error, report)
 
-    def fail(
+    def lose(self, job: Job, place: int, worker: Worker, reason: str, now: float) -> None:
+        """The worker was lost; ``place`` counts what it held from 0, the oldest."""
+        fate = self._rules.after_loss(job, place, worker)
+        error = f"worker {worker.name} was lost" if fate.charge else ""
+        if fate.over:
+            self._fail(job, reason, f"{error}; attempt {job.attempts + 1} was the last", now)
+        else:
+            self.requeue(job, reason, now, fate, error)
+
+    def _fail(
         self, job: Job, reason: str, error: str, now: float, report: Report | None = None
     ) -> None:
         """Charge the attempt and end the job: it has none left."""
@@ -91,9 +81,16 @@ class Attempts:
         self._journal.change(job, event)
 
     def requeue(
-        self, job: Job, reason: str, now: float, *, lost: bool = False, charge: bool = False
+        self,
+        job: Job,
+        reason: str,
+        now: float,
+        fate: Fate = INNOCENT,
+        error: str = "",
+        report: Report | None = None,
     ) -> None:
-        """Put the job back at the front; ``lost``: its worker was, so it becomes a suspect."""
+        """Put the job back in line; one that was not heard of stays a suspect."""
+        as_before = fate.front and not fate.delay  # it keeps its place by the time it came
         event = JobRequeued(
             self._journal.seq(),
             now,
@@ -101,13 +98,13 @@ class Attempts:
             job.lease,
             job.worker,
             reason=reason,
-            error=f"worker {job.worker} was lost" if charge else "",
-            output="",
-            attempts=job.attempts + charge,
-            not_before=job.not_before,
-            front=True,
-            suspect=lost or job.suspect,
-            run_seconds=0.0,
+            error=error,
+            output=report.output if report else "",
+            attempts=job.attempts + fate.charge,
+            not_before=job.not_before if as_before else now + fate.delay,
+            front=fate.front,
+            suspect=fate.suspect or (job.suspect and report is None),
+            run_seconds=report.run_seconds if report else 0.0,
         )
         self._journal.change(job, event)
         self._ready.push(job, now)

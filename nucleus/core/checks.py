@@ -7,7 +7,9 @@ import math
 
 from nucleus.core.job import Job, JobSpec, Order
 from nucleus.core.lifecycle import Status
+from nucleus.core.limits import Limits
 from nucleus.core.refusals import Reason, Refusal, invalid, shorten
+from nucleus.core.roster import Roster
 from nucleus.core.worker import MAX_WINDOW, Hello, Report, Reports, Worker
 
 MAX_NAME = 100  # characters of a job type or a worker's name
@@ -126,8 +128,26 @@ def replaced(name: str) -> Refusal:
     return Refusal(Reason.REPLACED, f"worker: a newer incarnation of {name!r} took its place")
 
 
-def refuse_session(worker: Worker, hello: Hello) -> Refusal | None:
+def refuse_crowd(
+    hello: Hello, roster: Roster, job_types: set[str], limits: Limits
+) -> Refusal | None:
+    """Refuse a worker or job types beyond what the ledger keeps in memory."""
+    if roster.named(hello.worker) is None and len(roster) >= limits.max_workers:
+        message = f"worker: {len(roster)} are known; at most {limits.max_workers}"
+        return Refusal(Reason.TOO_MANY_WORKERS, message)
+    if len(job_types) < limits.max_job_types:
+        return None  # as nearly always
+    new = set(hello.job_types) - job_types
+    if new:
+        message = f"job_types: {len(job_types)} are known; at most {limits.max_job_types}"
+        return Refusal(Reason.TOO_MANY_TYPES, message)
+    return None
+
+
+def refuse_session(worker: Worker | None, hello: Hello) -> Refusal | None:
     """Refuse a session that was overtaken, or that a replaced incarnation opens."""
+    if worker is None:
+        return None
     if hello.incarnation in worker.retired:
         return replaced(hello.worker)
     if hello.incarnation == worker.incarnation and hello.session <= worker.session:

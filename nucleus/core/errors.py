@@ -46,6 +46,10 @@ class Unavailable(NucleusError):
     definite = False
 
 
+class Unauthenticated(NucleusError):
+    """The caller showed no token where one is required, or the wrong one."""
+
+
 class LedgerLost(NucleusError):
     """Another ledger answers at this address; what the old one knew is not here."""
 

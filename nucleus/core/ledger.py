@@ -22,7 +22,7 @@ from nucleus.core.checks import (
     check_hello,
     check_order,
     check_report,
-    refuse_report,
+    refuse_crowd,
     refuse_session,
     replaced,
     unknown_job,
@@ -43,9 +43,9 @@ from nucleus.core.journal import Journal
 from nucleus.core.keys import Accepted, Keys
 from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.limits import Limits
-from nucleus.core.ready import ReadyQueue
 from nucleus.core.refusals import Reason, Refusal, invalid
 from nucleus.core.roster import Roster
+from nucleus.core.rules import OURS, Rules
 from nucleus.core.snapshot import Archive, Changes, Snapshot, Totals, WorkerRow
 from nucleus.core.worker import (
     MAX_RETIRED,
@@ -68,7 +68,13 @@ class Ledger:
     """All live jobs and workers, and the rules that move them."""
 
     def __init__(
-        self, snapshot: Snapshot, archive: Archive, catalog: Catalog, limits: Limits, now: float
+        self,
+        snapshot: Snapshot,
+        archive: Archive,
+        catalog: Catalog,
+        limits: Limits,
+        now: float,
+        rules: Rules = OURS,
     ) -> None:
         self.ledger_id = snapshot.ledger_id
         self.epoch = snapshot.epoch
@@ -76,14 +82,15 @@ class Ledger:
         self.roster = Roster()
         self._archive = archive
         self._catalog = catalog
+        self._rules = rules
         self._journal = Journal(snapshot.next_seq, snapshot.totals)
         # Time goes on from where the last master left it, also when the clock was set back.
         self._clock_ahead = max(0.0, snapshot.latest - now)
         self._latest = snapshot.latest
         self._job_types = set(snapshot.job_types) | set(catalog.names())
         self._jobs: dict[str, Job] = {}  # live, and ended ones until their commit
-        self._ready = ReadyQueue()
-        self._attempts = Attempts(self._journal, self._ready, limits)
+        self._ready = rules.queue()
+        self._attempts = Attempts(self._journal, self._ready, limits, rules)
         self._keys = Keys(self.ledger_id, self._jobs, archive, self._journal)
         self._last_tick = self._allowance = self._time(now)
         self._load(snapshot)
@@ -235,15 +242,13 @@ class Ledger:
     def open_session(self, hello: Hello, now: float) -> tuple[int, ...] | Refusal:
         """A worker introduces itself. Return those of its leases that are void."""
         now = self._time(now)
-        refusal = check_hello(hello)
-        if refusal is not None:
-            return refusal
         worker = self.roster.named(hello.worker)
-        if worker is not None:
-            if refusal := refuse_session(worker, hello):
-                return refusal
-            if worker.incarnation != hello.incarnation and worker.status is WorkerStatus.ALIVE:
-                self._lose(worker, "replaced", now)
+        crowd = hello, self.roster, self._job_types, self.limits
+        if refusal := check_hello(hello) or refuse_crowd(*crowd) or refuse_session(worker, hello):
+            return refusal
+        alive = worker is not None and worker.status is WorkerStatus.ALIVE
+        if worker is not None and alive and worker.incarnation != hello.incarnation:
+            self._lose(worker, "replaced", now)
         worker = self._join(worker, hello, now)
         return self._reconcile(worker, hello, now)
 
@@ -274,8 +279,8 @@ class Ledger:
     def _reconcile(self, worker: Worker, hello: Hello, now: float) -> tuple[int, ...]:
         presented = set(hello.leases)
         undelivered = [lease for lease in worker.leases if lease not in presented]
-        for lease in undelivered:
-            self._attempts.requeue(self._jobs[worker.leases.pop(lease)], "undelivered", now)
+        for job in self._take(worker, undelivered):
+            self._attempts.requeue(job, "undelivered", now)
         voided = tuple(lease for lease in hello.leases if lease not in worker.leases)
         worker.voided = set(voided)
         self.roster.add(worker)
@@ -325,12 +330,12 @@ class Ledger:
 
     def _report(self, by: Reports, report: Report, now: float) -> Refusal | None:
         job = self.find(report.job_id)
-        if job is not None and 0 < report.lease == job.reported:
-            return None  # a repeat of what was accepted already
+        if job is not None and self._rules.repeats(job, by, report):
+            return None
         refusal = check_report(report, by, job) or self._check_result(report)
         if refusal is not None:
             return refusal
-        refusal = refuse_report(job, by, report)
+        refusal = self._rules.refuse_report(job, by, report)
         if refusal is None and job is not None:
             self._attempts.accept(job, report, now)
         elif refusal is not None:
@@ -347,26 +352,20 @@ class Ledger:
     # ---- losing workers ---------------------------------------------------------------
 
     def _lose(self, worker: Worker, reason: str, now: float) -> None:
-        """Give up on a worker; only what can have started is charged (promise 5)."""
+        """Give up on a worker, and take back what it holds."""
         self._journal.emit(
             WorkerLost(self._journal.seq(), now, worker.name, worker.incarnation, reason)
         )
         self._retire(worker, WorkerStatus.LOST)
         why = "worker_lost" if reason == "silence" else reason
-        for place, job_id in enumerate(self._take_leases(worker)):
-            job = self._jobs[job_id]
-            charge = place < worker.slots
-            if charge and job.attempts + 1 >= job.max_attempts:
-                error = f"worker {worker.name} was lost; attempt {job.attempts + 1} was the last"
-                self._attempts.fail(job, why, error, now)
-            else:
-                self._attempts.requeue(job, why, now, lost=True, charge=charge)
+        for place, job in enumerate(self._take_all(worker)):
+            self._attempts.lose(job, place, worker, why, now)
 
     def _leave(self, worker: Worker, now: float) -> None:
         self._journal.emit(WorkerLeft(self._journal.seq(), now, worker.name, worker.incarnation))
         self._retire(worker, WorkerStatus.LEFT)
-        for job_id in self._take_leases(worker):
-            self._attempts.requeue(self._jobs[job_id], "left", now)
+        for job in self._take_all(worker):
+            self._attempts.requeue(job, "left", now)
 
     def _retire(self, worker: Worker, status: WorkerStatus) -> None:
         worker.status = status
@@ -375,11 +374,14 @@ class Ledger:
         self._journal.touch_worker(worker)
         self.roster.file(worker)
 
-    def _take_leases(self, worker: Worker) -> list[str]:
-        job_ids = list(worker.leases.values())
-        worker.leases.clear()
+    def _take_all(self, worker: Worker) -> list[Job]:
         worker.voided.clear()
-        return job_ids
+        return self._take(worker, list(worker.leases))
+
+    def _take(self, worker: Worker, leases: list[int]) -> list[Job]:
+        held = [(lease, self._jobs.get(worker.leases.pop(lease))) for lease in leases]
+        # Other rules than ours may have accepted a result under another lease meanwhile.
+        return [job for lease, job in held if job is not None and job.lease == lease]
 
     # ---- the passing of time ----------------------------------------------------------
 
@@ -416,7 +418,7 @@ class Ledger:
             self._allowance = now
         self._last_tick = now
         for worker in self.roster.alive():
-            if self.silence(worker, now) > self.limits.worker_timeout:
+            if self._rules.gives_up(worker, self._allowance, now, self.limits):
                 self._lose(worker, "silence", now)
         gone = [w for w in self.roster if w.status is not WorkerStatus.ALIVE]
         for worker in gone:

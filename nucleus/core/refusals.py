@@ -25,6 +25,8 @@ class Reason(Enum):
     CANCELLED = "the job was cancelled"
     WRONG_WORKER = "the lease was given to another worker"
     OLD_SESSION = "a session with this or a higher number is open"
+    TOO_MANY_WORKERS = "as many workers are known as the limit allows"
+    TOO_MANY_TYPES = "as many job types are known as the limit allows"
     REPLACED = "a newer incarnation of the worker has taken its place"
 
 

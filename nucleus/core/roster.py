@@ -21,6 +21,9 @@ class Roster:
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers.values())
 
+    def __len__(self) -> int:
+        return len(self._workers)
+
     def add(self, worker: Worker) -> None:
         """Take in a worker, in place of an earlier one of the same name."""
         self._workers[worker.name] = worker

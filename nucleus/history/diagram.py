@@ -38,6 +38,7 @@ from nucleus.history.observations import (
     Stopped,
     Submitted,
     Told,
+    client_name,
 )
 
 MASTER = "master"
@@ -160,9 +161,10 @@ class _View:
             case Told(client=client, client_seq=seq, news=Acknowledged() | Ended() as news):
                 what = "acknowledged" if isinstance(news, Acknowledged) else news.status.name
                 sent = self._sent.pop((type(news).__name__, client, seq), seen.at)
-                self._arrow(sent, seen.at, MASTER, client, what.lower(), news)
+                self._arrow(sent, seen.at, MASTER, client_name(client), what.lower(), news)
             case CancelAnswered(client=client, answer=answer):
-                self._arrow(seen.at, seen.at, MASTER, client, f"cancel: {answer.lower()}", seen)
+                said = f"cancel: {answer.lower()}"
+                self._arrow(seen.at, seen.at, MASTER, client_name(client), said, seen)
 
     def _arrow(
         self, sent: float, at: float, sender: str, receiver: str, what: str, about: object
@@ -181,7 +183,7 @@ class _View:
         if isinstance(event, JobSubmitted):
             submit = event.client, event.client_seq
             sent = self._sent.pop(("submit", *submit), at)
-            self._arrow(sent, at, event.client or "client", MASTER, "submit", event)
+            self._arrow(sent, at, client_name(event.client), MASTER, "submit", event)
             self._sent["Acknowledged", *submit] = at
         elif isinstance(event, JobLeased):
             if self._arrivals:

@@ -16,6 +16,8 @@ true time, whatever the clocks of the parts say).
   :class:`Raised`
 """
 
+import re
+
 from nucleus.core.events import Event
 from nucleus.core.facts import fact
 from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused
@@ -72,6 +74,13 @@ class Trimmed(Observation):
 
 
 # ---- clients --------------------------------------------------------------------------
+
+_RANDOM = re.compile(r"[0-9a-f]{16}")  # as a client names itself
+
+
+def client_name(client: str) -> str:
+    """What to call a client in words and pictures: one that only has a random id, by its start."""
+    return f"client {client[:4]}" if _RANDOM.fullmatch(client) else client or "client"
 
 
 @fact

@@ -18,7 +18,7 @@ from nucleus.history.observations import Beat, Fault
 from nucleus.history.what_if import DEATHS
 from nucleus.pictures.attempts import Attempt, attempts_of
 from nucleus.pictures.queue import flow_of
-from nucleus.pictures.style import BLUE, VERMILION, by_number
+from nucleus.pictures.style import GREEN, VERMILION, by_number
 from nucleus.pictures.time_axis import TimeAxis
 
 Point = tuple[float, float]
@@ -35,7 +35,7 @@ class Finding:
         return f"{'✓' if self.ok else '✗'} {self.words}"
 
     def _repr_html_(self) -> str:
-        sign, colour = ("✓", BLUE) if self.ok else ("✗", VERMILION)
+        sign, colour = ("✓", GREEN) if self.ok else ("✗", VERMILION)
         mark = f'<strong style="color:{colour}">{sign}</strong>'
         return f'<p role="status">{mark} {html.escape(self.words)}</p>'
 
@@ -68,11 +68,17 @@ def seconds_for(jobs: Sequence[JobView]) -> float:
 
 def places(jobs: Sequence[JobView]) -> list[int]:
     """At which place, counted from 1, each job was handed to a worker; 0 for not yet."""
-    started = [job.started_at for job in jobs if job.started_at is not None]
-    return [
-        0 if job.started_at is None else 1 + sum(at < job.started_at for at in started)
-        for job in jobs
-    ]
+    return _ranks([job.started_at for job in jobs])
+
+
+def places_at_the_end(jobs: Sequence[JobView]) -> list[int]:
+    """At which place, counted from 1, each job ended; 0 for not yet."""
+    return _ranks([job.finished_at for job in jobs])
+
+
+def _ranks(moments: Sequence[float | None]) -> list[int]:
+    known = [at for at in moments if at is not None]
+    return [0 if mine is None else 1 + sum(at < mine for at in known) for mine in moments]
 
 
 # ---- of a recorded run ----------------------------------------------------------------
@@ -87,9 +93,12 @@ def waiting_at(history: History, seconds: Sequence[float]) -> list[Point]:
 
 
 def longest_silence(history: History, worker: str) -> float:
-    """Seconds between the two heartbeats of a worker that were furthest apart; 0 without two."""
-    beats = sorted(o.at for o in history.observations if isinstance(o, Beat) and o.worker == worker)
-    return max((after - before for before, after in pairwise(beats)), default=0.0)
+    """Seconds for which nothing was heard of a worker, at longest: between two of its heartbeats,
+    or from the last one to the end of the record; 0 when it was never heard.
+    """
+    beats = [o.at for o in history.observations if isinstance(o, Beat) and o.worker == worker]
+    moments = sorted([*beats, history.observations[-1].at]) if beats else []
+    return max((after - before for before, after in pairwise(moments)), default=0.0)
 
 
 def buried_alive(history: History) -> list[str]:

@@ -1,5 +1,6 @@
 """A master to play with: one that runs already, or one of our own."""
 
+import os
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -16,6 +17,8 @@ PATIENCE = 2.0  # seconds in which a master has to answer
 class Playground:
     """The picture and the panels for the master at ``address``.
 
+    Addresses that are not given are taken from the environment, ``NUCLEUS_MASTER`` and
+    ``NUCLEUS_SCRAPE_URL``, as in a container; those of ``nucleus up`` are the last resort.
     Where no master answers, a small cluster is started, so that there is something to play
     with; ``cluster`` is that one, or ``None``. :meth:`close` ends what was started here, and
     nothing else.
@@ -23,9 +26,11 @@ class Playground:
 
     def __init__(
         self,
-        address: str = "127.0.0.1:50051",
-        metrics: str = "http://127.0.0.1:8001/metrics",
+        address: str | None = None,
+        metrics: str | None = None,
     ) -> None:
+        address = address or os.environ.get("NUCLEUS_MASTER", "127.0.0.1:50051")
+        metrics = metrics or os.environ.get("NUCLEUS_SCRAPE_URL", "http://127.0.0.1:8001/metrics")
         self._open = ExitStack()
         self.cluster: Cluster | None = None
         self.client = self._open.enter_context(Client(address))

@@ -24,6 +24,7 @@ from nucleus.pictures.style import BLUE, ORANGE, WIDTH, dress, legend
 
 ALONE = "NUCLEUS_NONINTERACTIVE"  # set to 1 where nobody sits at the notebook
 HEIGHT = "170px"  # of the sliders of a curve
+WHOLE = {"description_width": "initial"}  # else a label is cut off after a few characters
 
 Point = tuple[float, float]
 
@@ -76,7 +77,7 @@ class NumberPrediction(Prediction):
     ) -> None:
         self.unit = unit
         self.field = widgets.BoundedFloatText(
-            value=default, min=low, max=high, description=f"in {unit}:"
+            value=default, min=low, max=high, description=f"in {unit}:", style=WHOLE
         )
         super().__init__(question, [self.field], self.field)
 
@@ -88,8 +89,8 @@ class NumberPrediction(Prediction):
     def compare(self, measured: float) -> Drawing:
         """Draw the prediction above the measurement, both in the unit of the question."""
         words = (
-            f"{self._close()} {self.value:,.4g} {self.unit}; it was {measured:,.4g} {self.unit}"
-            f"{_times(self.value, measured)}."
+            f"{self._close()} {_figures(self.value, 4)} {self.unit};"
+            f" it was {_figures(measured, 4)} {self.unit}{_times(self.value, measured)}."
         )
         drawing = Drawing(WIDTH, 2.3, words)
         axes = drawing.subplots()
@@ -214,4 +215,9 @@ def _said(points: Sequence[Point]) -> str:
 
 
 def _times(predicted: float, measured: float) -> str:
-    return f", {measured / predicted:.2g} times as much" if predicted > 0 else ""
+    return f", {_figures(measured / predicted, 2)} times as much" if predicted > 0 else ""
+
+
+def _figures(value: float, count: int) -> str:
+    """A number with so many figures, but never with a power of ten."""
+    return f"{value:,.0f}" if abs(value) >= 10**count else f"{value:.{count}g}"

@@ -53,6 +53,9 @@ RULE = "      - {{alert: {name}, expr: '{expression}', for: 2s}}\n"
 # ends, however it ends.
 TETHER = '"$@" & read -r _; kill $!; wait $!'
 
+SELECTOR = re.compile(r"(nucleus_\w+)(\{[^}]*\})?")  # of PromQL: a metric, and labels
+LABEL = re.compile(r'\w+="[^"]*"')
+
 Series = tuple[str, float]  # name and labels, as they are written; and the value
 
 
@@ -64,10 +67,15 @@ class Answer:
     series: tuple[Series, ...]
     note: str = ""
 
+    @property
+    def total(self) -> float:
+        """The values of all series, added up."""
+        return sum(value for _, value in self.series)
+
     def __repr__(self) -> str:
         shown = self.series[:SHOWN]
         width = max((len(name) for name, _ in shown), default=0)
-        lines = [f"  {name:{width}}  {value:,.6g}" for name, value in shown]
+        lines = [f"  {name:{width}}  {_figures(value)}" for name, value in shown]
         if len(self.series) > SHOWN:
             lines.append(f"  and {len(self.series) - SHOWN} more")
         if not lines and not self.note:
@@ -84,8 +92,8 @@ class Observer(Protocol):
     def firing(self) -> list[str]:
         """The alerts that fire now, with the worker they are about."""
 
-    def wait_for_alert(self, name: str) -> str:
-        """Wait until the alert of this name fires; raises ``TimeoutError``."""
+    def wait_for_alert(self, alert: str) -> None:
+        """Wait until this alert fires, named as in :meth:`firing`; raises ``TimeoutError``."""
 
     def stop(self) -> None:
         """Look no more. Idempotent."""
@@ -136,9 +144,9 @@ class Prometheus:
             if alert["state"] == "firing"
         )
 
-    def wait_for_alert(self, name: str) -> str:
-        """Wait until the alert of this name fires; raises ``TimeoutError``."""
-        return _await(self, name)
+    def wait_for_alert(self, alert: str) -> None:
+        """Wait until this alert fires, named as in :meth:`firing`; raises ``TimeoutError``."""
+        _await(self, alert)
 
     def stop(self) -> None:
         """End it, and forget what it stored. Idempotent."""
@@ -161,13 +169,12 @@ class ByHand:
         return "<no Prometheus here: the samples are shown instead (apt-get install prometheus)>"
 
     def query(self, promql: str) -> Answer:
-        """The samples of the metrics that a question names, as the endpoint shows them now."""
+        """The samples that a question names, as the endpoint shows them now."""
         try:
             samples = samples_of(self._scrape())
         except requests.RequestException:
             return Answer(promql, (), "the scrape endpoint does not answer")
-        names = set(re.findall(r"nucleus_\w+", promql))
-        series = tuple(one for one in samples if one[0].split("{")[0] in names)
+        series = tuple(one for one in samples if _names(promql, one[0]))
         return Answer(promql, series, "(not computed here; the samples that it is made of:)")
 
     def firing(self) -> list[str]:
@@ -178,9 +185,9 @@ class ByHand:
             return ["MonitoringDown"]
         return sorted(_alert("WorkerSilent", worker) for worker in silent_workers(text))
 
-    def wait_for_alert(self, name: str) -> str:
-        """Wait until the alert of this name fires; raises ``TimeoutError``."""
-        return _await(self, name)
+    def wait_for_alert(self, alert: str) -> None:
+        """Wait until this alert fires, named as in :meth:`firing`; raises ``TimeoutError``."""
+        _await(self, alert)
 
     def stop(self) -> None:
         """There is nothing to stop."""
@@ -261,6 +268,19 @@ def _written(name: str, labels: dict[str, str]) -> str:
     return f"{name}{{{said}}}" if said or not name else name
 
 
+def _names(promql: str, sample: str) -> bool:
+    """Whether a question is about the metric of ``sample``, with labels that it has."""
+    return any(
+        sample.split("{")[0] == name and all(label in sample for label in LABEL.findall(labels))
+        for name, labels in SELECTOR.findall(promql)
+    )
+
+
+def _figures(value: float) -> str:
+    """A number that is never written with a power of ten when it is large."""
+    return f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}"
+
+
 # ---- the program ----------------------------------------------------------------------
 
 
@@ -301,11 +321,9 @@ def _alert(name: str, worker: str) -> str:
     return f"{name}: {worker}" if worker else name
 
 
-def _await(observer: Observer, name: str) -> str:
+def _await(observer: Observer, alert: str) -> None:
     deadline = time.monotonic() + ALERT_TIMEOUT
-    while time.monotonic() < deadline:
-        for alert in observer.firing():
-            if alert.split(":")[0] == name:
-                return alert
+    while alert not in observer.firing():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{alert} did not fire within {ALERT_TIMEOUT:g} s")
         time.sleep(LOOK)
-    raise TimeoutError(f"{name} did not fire within {ALERT_TIMEOUT:g} s")

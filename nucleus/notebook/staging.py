@@ -2,6 +2,7 @@
 
 * ``wait_until``   wait for something to become true, but not for ever
 * ``await_alive``  wait until the master counts on these workers
+* ``await_lost``   wait until the master has given up on these workers
 * ``mend``         make a broken cluster what it was when it started
 * ``curse``        let a job take down every worker that runs it
 """
@@ -33,6 +34,15 @@ def await_alive(cluster: Cluster, names: Collection[str]) -> None:
         return set(names) - {w.name for w in workers if w.state == "alive" and w.connected}
 
     wait_until(lambda: not missing())
+
+
+def await_lost(cluster: Cluster, names: Collection[str]) -> None:
+    """Wait until the master has given up on each of these workers."""
+
+    def lost() -> set[str]:
+        return {worker.name for worker in cluster.client.workers() if worker.state == "lost"}
+
+    wait_until(lambda: lost() >= set(names))
 
 
 def mend(cluster: Cluster) -> None:

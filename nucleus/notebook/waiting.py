@@ -14,7 +14,7 @@ random, exponentially distributed times. With one worker that is an M/M/1 queue.
 import random
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy
@@ -23,12 +23,15 @@ from nucleus.client import Client
 from nucleus.notebook.checks import Finding, check
 from nucleus.pictures import Drawing
 from nucleus.pictures.style import BLUE, FAINT, GREEN, ORANGE, SKY, WIDTH, count, dress, legend
-from nucleus.sim.scale import Outcome
+from nucleus.sim.scale import Outcome, erlang_c, mean_wait
 
 RUN = 0.025  # seconds of a run, on average: long beside the milliseconds that the queue adds
-SECONDS = 3.0  # for which jobs come
-SEED = 34  # an ordinary one: not far from what theory expects in the long run
+SECONDS = 2.5  # for which jobs come
+SEED = 191  # an ordinary one: not far from what theory expects in the long run
 CROWDED = 0.97  # utilisation at which the curve of the theory ends: it would go up for ever
+CURVE = 40  # points of a curve
+
+Curve = tuple[list[int], list[float]]  # x and y
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,26 +230,23 @@ def _stick_in_words(traces: Sequence[Trace], run: float) -> str:
 
 
 def draw_crowds(outcomes: Sequence[Outcome]) -> Drawing:
-    """Draw how many jobs have to wait, and for how long, over the number of workers."""
+    """Draw how many jobs have to wait, and for how long, over the number of workers.
+
+    The loads differ in nothing but that.
+    """
     drawing = Drawing(WIDTH, 4.4, _crowds_in_words(outcomes))
     above, below = drawing.subplots(2, 1, sharex=True)
     dress(above, "Which share of the jobs has to wait", y="jobs (%)")
-    dress(below, "How long a job waits", "workers", "mean wait (mean runs)")
+    dress(below, "How long a job waits", "workers", "mean wait (s)")
     workers = [outcome.load.workers for outcome in outcomes]
+    shares, waits = _theory_of_crowds(outcomes)
     for axes, theory, measured in (
-        (
-            above,
-            [100 * outcome.waited_theory for outcome in outcomes],
-            [100 * outcome.waited for outcome in outcomes],
-        ),
-        (
-            below,
-            [outcome.wait_theory / outcome.load.run_seconds for outcome in outcomes],
-            [outcome.wait / outcome.load.run_seconds for outcome in outcomes],
-        ),
+        (above, shares, [100 * outcome.waited for outcome in outcomes]),
+        (below, waits, [outcome.wait for outcome in outcomes]),
     ):
-        axes.plot(workers, theory, "-", color=FAINT, linewidth=2, label="theory (Erlang C)")
-        axes.plot(workers, measured, "o", color=BLUE, label="the real ledger, simulated time")
+        axes.plot(*theory, "-", color=FAINT, linewidth=2, label="theory (Erlang C)")
+        seen = "the real ledger, simulated time"
+        axes.plot(workers, measured, "o", color=BLUE, clip_on=False, zorder=3, label=seen)
         axes.set_xscale("log")
         axes.set_xticks(workers, [f"{number:,}" for number in workers])
         axes.minorticks_off()
@@ -255,12 +255,24 @@ def draw_crowds(outcomes: Sequence[Outcome]) -> Drawing:
     return drawing
 
 
+def _theory_of_crowds(outcomes: Sequence[Outcome]) -> tuple[Curve, Curve]:
+    """The share of the jobs that wait (%), and the mean wait (s), between fewest and most."""
+    workers = [outcome.load.workers for outcome in outcomes]
+    between = numpy.geomspace(min(workers), max(workers), CURVE)
+    loads = [replace(outcomes[0].load, workers=round(number)) for number in between]
+    numbers = [load.workers for load in loads]
+    busy = [load.utilisation * load.workers for load in loads]
+    shares = [100 * erlang_c(*pair) for pair in zip(numbers, busy, strict=True)]
+    run = outcomes[0].load.run_seconds
+    waits = [mean_wait(*pair, run) for pair in zip(numbers, busy, strict=True)]
+    return (numbers, shares), (numbers, waits)
+
+
 def _crowds_in_words(outcomes: Sequence[Outcome]) -> str:
     return " ".join(
-        f"With {count(outcome.load.workers, 'worker')}, busy for {outcome.load.utilisation:.3g} of"
-        f" their time, {outcome.waited:.1%} of the jobs had to wait"
-        f" (theory: {outcome.waited_theory:.1%}), on average for"
-        f" {outcome.wait / outcome.load.run_seconds:.3g} mean runs"
-        f" (theory: {outcome.wait_theory / outcome.load.run_seconds:.3g})."
+        f"With {count(outcome.load.workers, 'worker')}, busy for"
+        f" {100 * outcome.load.utilisation:.3g}% of the time, {outcome.waited:.1%} of the jobs had"
+        f" to wait (theory: {outcome.waited_theory:.1%}), on average for {outcome.wait:.3g} s"
+        f" (theory: {outcome.wait_theory:.3g} s)."
         for outcome in outcomes
     )

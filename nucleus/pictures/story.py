@@ -38,6 +38,7 @@ from nucleus.history.observations import (
     Told,
     Trimmed,
     Voided,
+    client_name,
 )
 from nucleus.pictures.attempts import short_name
 from nucleus.pictures.style import count
@@ -100,11 +101,11 @@ def sentence(seen: Observation) -> str:
         case Trimmed():
             return "The store lets go of its oldest events."
         case Submitted(client=client, job_type=kind, payload=payload):
-            return f"{client} asks for {kind}({payload:.40})."
+            return f"{client_name(client)} asks for {kind}({payload:.40})."
         case Told(client=client, news=news):
-            return f"{client} is told: {_of_news(news)}"
+            return f"{client_name(client)} is told: {_of_news(news)}"
         case CancelAnswered(client=client, answer=answer):
-            return f"{client} asked to cancel, and the answer is {_plain(answer)}."
+            return f"{client_name(client)} asked to cancel, and the answer is {_plain(answer)}."
         case Fault(kind=kind, target=target):
             return f"Fault: {kind}{f' of {target}' if target else ''}."
         case Message(sender=sender, receiver=receiver, what=what, received=received):
@@ -129,7 +130,8 @@ def _of_worker(seen: Observation) -> str:
 def _of_reader(seen: Observation) -> str:
     match seen:
         case Listed(client=client, job_ids=jobs):
-            return f"{client} reads a page of the list of all jobs, {count(len(jobs), 'job')} long."
+            page = f"a page of the list of all jobs, {count(len(jobs), 'job')} long"
+            return f"{client_name(client)} reads {page}."
         case Counted(source=source, submitted=submitted):
             return f"Somebody reads the counts of {source}: {count(submitted, 'job')} in all."
         case Raised(part=part, error=error):

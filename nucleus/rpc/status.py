@@ -1,5 +1,7 @@
 """Refusals and errors as gRPC statuses, and back."""
 
+from typing import TypeGuard
+
 import grpc
 
 from nucleus.core.errors import (
@@ -9,6 +11,7 @@ from nucleus.core.errors import (
     NotFound,
     NucleusError,
     ResourceExhausted,
+    Unauthenticated,
     Unavailable,
 )
 from nucleus.core.refusals import Reason, Refusal
@@ -25,6 +28,8 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.CANCELLED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.WRONG_WORKER: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.OLD_SESSION: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.TOO_MANY_WORKERS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.TOO_MANY_TYPES: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.REPLACED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
@@ -34,6 +39,7 @@ _ERRORS: dict[grpc.StatusCode, type[NucleusError]] = {
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
 }
 
 # What a call is repeated after: nothing definite is known, or it definitely did not happen
@@ -77,6 +83,26 @@ def rpc_error(error: grpc.aio.AioRpcError) -> NucleusError:
     if error.code() is grpc.StatusCode.ABORTED:
         return Unavailable(message, definite=True)
     return Unavailable(message)
+
+
+def is_unauthenticated(error: BaseException) -> TypeGuard[grpc.aio.AioRpcError]:
+    """Whether a call was refused for its token: trying again with the same one is no use."""
+    code = grpc.StatusCode.UNAUTHENTICATED
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is code
+
+
+def handshake_failure(error: grpc.aio.AioRpcError) -> str:
+    """What to add about a call that failed, perhaps because the two ends disagree about TLS."""
+    details = error.details() or ""
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        return "; the authority that you trust does not vouch for its certificate"
+    if "Hostname Verification" in details:
+        return "; its certificate is for other names (see: nucleus certs --host)"
+    if "handshake failed" in details:
+        return "; it does not speak TLS"
+    if "Socket closed" in details:
+        return "; it closes the connection, as a master does that expects TLS (see --tls-ca)"
+    return ""
 
 
 def brief(error: BaseException) -> str:

@@ -9,6 +9,7 @@ import grpc.aio
 
 from nucleus.core.limits import Limits
 from nucleus.core.retention import Retention
+from nucleus.core.rules import OURS, Rules
 from nucleus.core.worker import Report, Reports
 from nucleus.rpc import convert
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
@@ -18,8 +19,6 @@ from nucleus.sim.executor import RUN_SECONDS
 from nucleus.sim.master import Master
 from nucleus.sim.network import DOWN, UP, Spell, Spells
 from nucleus.sim.plan import (
-    CLIENTS,
-    WORKERS,
     Cancel,
     Item,
     Plan,
@@ -45,15 +44,18 @@ async def _ignore(call: Awaitable[Any]) -> None:
 class Cluster:
     """Master, workers and clients of one world."""
 
-    def __init__(self, world: World, plan: Plan) -> None:
+    def __init__(self, world: World, plan: Plan, rules: Rules = OURS) -> None:
         self.world = world
         self._plan = plan
+        self._team = plan.team
+        self._rules = rules
         self._faults = plan.faults
         rng = world.generator("cluster")
-        self.limits = Limits(max_queued=rng.choice((12, 1000)))
+        self.limits = Limits(max_queued=rng.choice(plan.team.max_queued))
         keeps = Retention(events=rng.choice((40, 120))) if "retention" in plan.faults else None
         self.disk = Disk(world, f"sim{world.seed}", keeps or Retention())
-        self._spells = {name: Spells(name) for name in (*WORKERS, *CLIENTS)}
+        self._everywhere = (*plan.team.workers, *plan.team.clients)
+        self._spells = {name: Spells(name) for name in self._everywhere}
         self._lives: dict[str, int] = {}
         self._stale: dict[str, Master] = {}  # whose calls still go to a deposed master
         self.masters: list[Master] = []
@@ -61,9 +63,9 @@ class Cluster:
         self.workers: dict[str, SimWorker] = {}
         self.clients: dict[str, SimClient] = {}
         self.everybody: list[SimClient] = []
-        for name in WORKERS:
+        for name in self._team.workers:
             self._start_worker(name)
-        for name in CLIENTS:
+        for name in self._team.clients:
             self._start_client(name)
 
     def _life(self, name: str) -> int:
@@ -79,7 +81,13 @@ class Cluster:
             ahead = self.world.generator(f"clock/{life}").uniform(-100, 100)
             self.world.broke("master-clock", "master")
         self.master = Master(
-            self.world, self.disk, self.limits, life, ahead=ahead, ended=self._master_ended
+            self.world,
+            self.disk,
+            self.limits,
+            self._rules,
+            life,
+            ahead=ahead,
+            ended=self._master_ended,
         )
         self.masters.append(self.master)
         return self.master
@@ -101,13 +109,13 @@ class Cluster:
         life = self._life(name)
         rng = self.world.generator(f"{name}/kind/{life}")
         kinds = list(RUN_SECONDS)
-        if name != WORKERS[0]:  # which can do everything
+        if self._team.specialists and name != self._team.workers[0]:  # who can do everything
             kinds.remove(rng.choice(kinds))
         self.workers[name] = worker = SimWorker(
             self.world,
             name,
             life,
-            slots=rng.randint(1, 3),
+            slots=rng.randint(*self._team.slots),
             job_types=kinds,
             spells=self._spells[name],
             server=partial(self._server, name),
@@ -213,7 +221,7 @@ class Cluster:
 
     def _stray_report(self, number: int, item: Trouble) -> None:
         luck = self._plan.luck(number)
-        thief, victim = self.workers[item.target], self.workers[luck.choice(WORKERS)]
+        thief, victim = self.workers[item.target], self.workers[luck.choice(self._team.workers)]
         if not thief.alive:
             return
         lease, job_id = 1, "nothing-0000000001"
@@ -252,7 +260,7 @@ class Cluster:
         if luck.random() < 0.7:
             old.freeze(item.seconds)
         old.deposed = True
-        for name in (*WORKERS, *CLIENTS):
+        for name in self._everywhere:
             if luck.random() < 0.5:
                 self._stale[name] = old
         self._start_master()
@@ -300,7 +308,7 @@ class Cluster:
 
     def last_look(self) -> None:
         """Read everything once more, now that nothing goes wrong."""
-        client = self.clients[CLIENTS[0]]
+        client = self.clients[self._team.clients[0]]
         client.list()
         client.count()
         self.master.scrape()

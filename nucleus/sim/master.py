@@ -11,6 +11,7 @@ from nucleus.core.errors import CommitFailed, NucleusError
 from nucleus.core.keys import Accepted
 from nucleus.core.ledger import Ledger
 from nucleus.core.limits import Limits
+from nucleus.core.rules import Rules
 from nucleus.history.observations import Abandoned, Beat, Counted, Serving
 from nucleus.jobs import Registry
 from nucleus.services.master.catalog import RegistryCatalog
@@ -61,6 +62,10 @@ class Refused(Exception):
 class Context:
     """What a handler asks of gRPC."""
 
+    def peer(self) -> str:
+        """Who calls; there are too few here to tell them apart."""
+        return ""
+
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
     ) -> NoReturn:
@@ -76,6 +81,7 @@ class Master(Server):
         world: World,
         disk: Disk,
         limits: Limits,
+        rules: Rules,
         life: int,
         *,
         ahead: float,
@@ -96,6 +102,7 @@ class Master(Server):
             on_serving=self._serving,
             on_fenced=self._fenced,
             on_loaded=lambda jobs: None,
+            rules=rules,
         )
         self.engine.on_abandoned = self._abandoned
         self.engine.watchers._all = InOrder()  # type: ignore[assignment]

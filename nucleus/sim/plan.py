@@ -16,6 +16,7 @@ STORM = 35.0  # seconds in which things go wrong
 SUBMITTING = 25.0  # seconds in which jobs are submitted
 WORKERS = ("worker-1", "worker-2", "worker-3")
 CLIENTS = ("client-1", "client-2")
+CALM = 300.0  # seconds after the storm by which every job has ended
 MOST_JOBS = 30  # for each client
 SPELL = (3.0, 15.0)  # seconds that a spell lasts
 BURST = 10  # quick jobs at once, so that they travel and are leased in batches
@@ -71,12 +72,29 @@ Make = Callable[[random.Random], Item]
 
 
 @dataclass(frozen=True, slots=True)
+class Team:
+    """Who takes part."""
+
+    workers: tuple[str, ...] = WORKERS
+    clients: tuple[str, ...] = CLIENTS
+    slots: tuple[int, int] = (1, 3)  # of a worker: at least, at most
+    specialists: bool = True  # all workers but the first lack one kind of job
+    max_queued: tuple[int, ...] = (12, 1000)  # one of these
+
+
+_EVERYBODY = Team()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What will happen, by number."""
+    """What will happen, by number, and to whom."""
 
     seed: int
     faults: frozenset[str]  # those that this seed has
     items: tuple[Item, ...]
+    team: Team = _EVERYBODY
+    storm: float = STORM  # seconds in which things go wrong
+    calm: float = CALM  # seconds after it that jobs have to end
 
     def luck(self, number: int) -> random.Random:
         """The generator of one item, for what it draws while the world runs."""
@@ -105,7 +123,7 @@ def make_plan(seed: int, faults: frozenset[str]) -> Plan:
     for _ in range(rng.randint(3, 8)):
         add(_read)
     for kind in _misfortunes(rng, chosen):
-        add(lambda luck, kind=kind: _trouble(luck, kind))  # type: ignore[misc]
+        add(lambda luck, kind=kind: trouble(luck, kind))  # type: ignore[misc]
     return Plan(seed, here, tuple(items))
 
 
@@ -150,13 +168,15 @@ def _misfortunes(rng: random.Random, kinds: list[Kind]) -> Iterator[Kind]:
         yield from rng.choices(blows, [kind.weight for kind in blows], k=count)
 
 
-_TARGETS = {
-    "network": ("", *WORKERS, *CLIENTS),
-    "workers": WORKERS,
-    "clients": CLIENTS,
-    "master": ("",),
-    "store": ("",),
-}
+def _targets(kind: Kind, team: Team) -> tuple[str, ...]:
+    targets = {
+        "network": ("", *team.workers, *team.clients),
+        "workers": team.workers,
+        "clients": team.clients,
+    }
+    return targets.get(kind.group, ("",))
+
+
 _SECONDS = {  # how long a blow lasts, or until somebody starts the dead again
     "partition": (0.5, 15.0),
     "one-way": (0.5, 15.0),
@@ -172,16 +192,19 @@ _SECONDS = {  # how long a blow lasts, or until somebody starts the dead again
 }
 
 
-def _trouble(luck: random.Random, kind: Kind) -> Trouble:
-    targets = _TARGETS[kind.group]
-    at = luck.uniform(0.5, STORM)
+def trouble(
+    luck: random.Random, kind: Kind, team: Team = _EVERYBODY, storm: float = STORM
+) -> Trouble:
+    """A fault of ``kind`` that strikes somebody of ``team`` during the storm."""
+    targets = _targets(kind, team)
+    at = luck.uniform(0.5, storm)
     if kind.rate:
-        seconds = min(luck.uniform(*SPELL), STORM - at)
+        seconds = min(luck.uniform(*SPELL), storm - at)
         return Trouble(at, kind.name, luck.choice(targets), seconds, luck.uniform(0, kind.rate))
     target = luck.choice([name for name in targets if name] or [""])
     return Trouble(at, kind.name, target, luck.uniform(*_SECONDS.get(kind.name, (0.0, 0.0))))
 
 
-def spell(trouble: Trouble) -> bool:
-    """Whether ``trouble`` is a spell."""
-    return BY_NAME[trouble.kind].rate > 0
+def spell(item: Trouble) -> bool:
+    """Whether it is a spell."""
+    return BY_NAME[item.kind].rate > 0

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+from nucleus.core.rules import OURS, Rules
 from nucleus.history.history import History
 from nucleus.sim.cluster import Cluster
 from nucleus.sim.faults import ALL
 from nucleus.sim.loop import on_loops
 from nucleus.sim.mutants import MUTANTS
 from nucleus.sim.outcomes import outcomes
-from nucleus.sim.plan import STORM, make_plan
+from nucleus.sim.plan import Plan, make_plan
 from nucleus.sim.seams import simulated
 from nucleus.sim.world import START, World
 
-CALM = 300.0  # seconds after the storm by which every job has ended
 AFTERWARDS = 3.0  # seconds for the last reads
 
 
@@ -70,47 +70,55 @@ def _quietly(world: World) -> Iterator[None]:
 
 
 def simulate(
-    seed: int, *, faults: frozenset[str] = ALL, kept: Iterable[int] | None = None, mutant: str = ""
+    seed: int,
+    *,
+    faults: frozenset[str] = ALL,
+    kept: Iterable[int] | None = None,
+    mutant: str = "",
+    plan: Plan | None = None,
+    rules: Rules = OURS,
 ) -> Run:
     """Run the world of ``seed``, with all of its plan or only the items that are ``kept``.
 
-    ``mutant`` names the known-wrong code to run in place of the real one.
+    ``mutant`` names the known-wrong code to run in place of the real one, ``plan`` is one of
+    the caller's own, and ``rules`` are what the ledger goes by.
     """
+    left = kept if kept is None else frozenset(kept)
     with MUTANTS[mutant].installed() if mutant else nullcontext():
-        return _simulate(World(seed), faults, kept if kept is None else frozenset(kept), mutant)
+        run = _simulate(World(seed), plan or make_plan(seed, faults), left, rules)
+    run.history.settings["faults"] = sorted(faults if plan is None else plan.faults)
+    run.history.mutant = mutant
+    return run
 
 
-def _simulate(
-    world: World, faults: frozenset[str], kept: frozenset[int] | None, mutant: str
-) -> Run:
+def _simulate(world: World, plan: Plan, kept: frozenset[int] | None, rules: Rules) -> Run:
     with _quietly(world):
         with simulated(world.channels.__getitem__), on_loops():
-            _live(world, faults, kept)
+            _live(world, plan, kept, rules)
         world.forget()
         gc.collect(0)  # what is left of this run, and while nobody listens
     history = world.history
-    history.settings["faults"] = sorted(faults)
     history.kept = None if kept is None else tuple(sorted(kept))
-    history.mutant = mutant
     seen = world.came_of_it + outcomes(history)
     return Run(history, world.fired, seen, world.steps, world.now - START)
 
 
-def _live(world: World, faults: frozenset[str], kept: frozenset[int] | None) -> None:
-    cluster = Cluster(world, make_plan(world.seed, faults))
+def _live(world: World, plan: Plan, kept: frozenset[int] | None, rules: Rules) -> None:
+    cluster = Cluster(world, plan, rules)
     cluster.schedule(kept)
-    world.run(START + STORM)
-    _drain(world, cluster)
+    world.run(START + plan.storm)
+    latest = world.now + plan.calm
+    _drain(world, cluster, latest)
     cluster.last_look()
     world.run(world.now + AFTERWARDS)
-    _drain(world, cluster)
+    _drain(world, cluster, latest)
     world.history.drained = True  # there was time enough for everything
     world.history.tables = cluster.disk.tables()
     world.history.settings["worker_timeout"] = cluster.limits.worker_timeout
     cluster.close()
 
 
-def _drain(world: World, cluster: Cluster) -> None:
+def _drain(world: World, cluster: Cluster, latest: float) -> None:
     """Wait until every job has ended, or for so long that one never will."""
-    while not cluster.quiet and world.now < START + STORM + CALM:
+    while not cluster.quiet and world.now < latest:
         world.run(world.now + 1.0)

@@ -50,6 +50,7 @@ class Load:
     life: float = 1_000.0  # seconds until a worker dies, on average
     seed: int = 0
     busy: float | None = None  # share of the workers' time, below 1; None: as suits their number
+    warm_up: float = WARM_UP  # mean runs whose jobs are not judged
 
     @property
     def utilisation(self) -> float:
@@ -119,6 +120,7 @@ class Model:
     def __init__(self, load: Load) -> None:
         self.world = World(load.seed)
         self._load = load
+        self._judged_after = START + load.warm_up * load.run_seconds
         self._rng = self.world.generator("load")
         self._store = MemoryStore(MemoryDisk(f"scale{load.seed}"))
         self._store_ledger()
@@ -203,7 +205,7 @@ class Model:
                 self.lost += 1
 
     def _started(self, event: JobLeased, job: Job) -> None:
-        if not job.attempts and job.submitted_at > START + WARM_UP * self._load.run_seconds:
+        if not job.attempts and job.submitted_at > self._judged_after:
             self.waits.append(event.at - job.submitted_at)
         seconds = self._rng.expovariate(1 / self._load.run_seconds)
         finish = partial(self._finish, event.worker, event.job_id, event.seq, seconds)
@@ -275,7 +277,7 @@ def bare_queue(load: Load, seed: int) -> tuple[float, float]:
         now += rng.expovariate(load.rate)
         begins = max(now, free_at[0])
         heapreplace(free_at, begins + rng.expovariate(1 / load.run_seconds))
-        if now > WARM_UP * load.run_seconds:
+        if now > load.warm_up * load.run_seconds:
             judged += 1
             waited += begins > now
             total += begins - now

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from nucleus.client import connection, tracker
+from nucleus.rpc.access import Access
 from nucleus.services.master import engine, watchers
 from nucleus.services.worker import link, service
 
@@ -50,13 +51,17 @@ class InOrder(dict[Any, None]):
 @contextmanager
 def simulated(open_channel: Callable[[str], Any]) -> Iterator[None]:
     """Have the shells use the simulation."""
+
+    def open_by_address(address: str, access: Access) -> Any:
+        return open_channel(address)  # nobody asks for a token here
+
     no_threads = SimpleNamespace(**vars(threading) | {"Thread": NoThreads})
     places: tuple[tuple[Any, str, Any], ...] = (
         (engine, "DaemonThreads", NoThreads),  # see ``ProcessLoop.run_in_executor``
         (watchers, "MAX_BUFFER", BUFFER),
         (watchers, "PAGE", HISTORY_PAGE),
-        (link, "open_channel", open_channel),
-        (connection, "open_channel", open_channel),
+        (link, "open_channel", open_by_address),
+        (connection, "open_channel", open_by_address),
         (tracker, "threading", no_threads),  # see ``ObservedTracker``
         (service, "CREDIT_CHECK", CREDIT_CHECK),
     )

@@ -26,6 +26,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from werkzeug.exceptions import HTTPException
 
 from nucleus.services.common.ports import listen
+from nucleus.services.common.slow_clients import LOOK, DatedRequest, cut_off
 
 logger = logging.getLogger("nucleus.http")
 
@@ -37,14 +38,17 @@ logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 CONNECTION_LIMIT = 1_100
 """Open connections at once; waitress's own 100 would stall a class behind one server."""
 
-BODY_LIMIT = 16 * 2**20
+BODY_LIMIT = 4 * 2**20
 """Bytes. The last resort: each app has a lower limit, and says so in its own words."""
+
+HEADER_LIMIT = 32 * 2**10
+"""Bytes of the first line and all headers together; nginx takes as much."""
 
 UNSENT_LIMIT = 2**20
 """Bytes of an answer that wait for a slow reader; its handler waits beyond that."""
 
 LOOP_TIMEOUT = 1.0
-"""Seconds between two looks at idle connections. Stopping does not wait for it."""
+"""Seconds that the loop waits for news. Stopping does not wait for it."""
 
 DRAIN_TIMEOUT = 5.0
 """Seconds that ``stop()`` grants a handler to notice that its client is gone."""
@@ -110,6 +114,7 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no type
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     error_task_class = _JsonErrorTask
+    parser_class = DatedRequest
 
 
 class RunningServer:
@@ -134,12 +139,19 @@ class RunningServer:
             ident="nucleus",
             connection_limit=CONNECTION_LIMIT,
             max_request_body_size=BODY_LIMIT,
+            max_request_header_size=HEADER_LIMIT,
+            cleanup_interval=LOOK,
             outbuf_high_watermark=UNSENT_LIMIT,
             log_socket_errors=False,
         )
         self._server.channel_class = _Channel
+        self._server.maintenance = self._cut_off
         self._loop = threading.Thread(target=self._serve, name=f"{name}-http", daemon=True)
         self._loop.start()
+
+    def _cut_off(self, now: float) -> None:
+        full = len(self._map) >= CONNECTION_LIMIT
+        cut_off(tuple(self._server.active_channels.values()), now, full=full)
 
     def _start_worker(self, target: Callable[[int], None], number: int) -> None:
         worker = threading.Thread(
@@ -184,6 +196,7 @@ def json_errors(app: Flask) -> None:
     becomes a 500 that tells nothing about the inside.
     """
     app.logger = logger  # Flask's own would write to stderr
+    app.after_request(_forbid_guessing)
     app.register_error_handler(HTTPException, _as_json)
     app.register_error_handler(Exception, _unexpected)
 
@@ -191,7 +204,13 @@ def json_errors(app: Flask) -> None:
 def json_error(status: int, message: str) -> Response:
     """Return the answer that every error of our HTTP services has."""
     body = json.dumps({"success": False, "error": message}) + "\n"
-    return Response(body, status=status, mimetype="application/json")
+    return _forbid_guessing(Response(body, status=status, mimetype="application/json"))
+
+
+def _forbid_guessing(response: Response) -> Response:
+    # Somebody else's text may be in there: to a browser it is what we say it is.
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _as_json(error: HTTPException) -> Response:

@@ -27,12 +27,14 @@ from nucleus.core.errors import (
     NucleusError,
     PortTaken,
     StoreRefused,
+    Unauthenticated,
     Unavailable,
 )
 
 logger = logging.getLogger("nucleus.main")
 
 LOOK = 0.2  # seconds between two looks at whether there was a signal
+DESCRIPTORS = 16_384  # a shell's 1,024 are fewer than the connections that we allow
 ORPHAN_GRACE = 5.0  # seconds that a part without a parent has to stop cleanly
 
 
@@ -41,14 +43,14 @@ class Exit(IntEnum):
 
     DONE = 0
     FAILED = 1  # a job failed, or something else went wrong
-    REFUSED = 2  # bad usage, bad input, port taken, store refused: click's code for bad usage
+    REFUSED = 2  # bad usage or input, port taken, store or token refused: click's code for that
     UNREACHABLE = 3  # no answer from the master
     INTERRUPTED = 130  # by Ctrl-C: 128 and the number of SIGINT, as shells have it
 
 
 def exit_code(error: NucleusError) -> Exit:
     """Return the exit code for an error that ends a command."""
-    if isinstance(error, InvalidArgument | PortTaken | StoreRefused):
+    if isinstance(error, InvalidArgument | PortTaken | StoreRefused | Unauthenticated):
         return Exit.REFUSED
     if isinstance(error, Unavailable):
         return Exit.UNREACHABLE
@@ -168,6 +170,7 @@ def run_service(
     different ways for different reasons.
     """
     start_logging(part, log_level)
+    raise_descriptor_limit()
     ending = Ending()
     with ending.listening(lifeline):
         try:
@@ -183,6 +186,18 @@ def run_service(
             logger.info("stopping: %s", reason)
         stop(service, cause)
         return _EXIT_OF[cause]
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have ``DESCRIPTORS`` files and connections, as far as it may."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def start_logging(part: str, level: str) -> None:

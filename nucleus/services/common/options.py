@@ -4,6 +4,7 @@
 - ``part_options``: the options that every part has.
 - ``retention_options``: the options of whatever keeps jobs, and ``retention_arguments`` for
   whoever starts it as a child process.
+- ``access_options``: the token, and the authority that is trusted, as one ``Access``.
 - ``host_port``, ``url``, ``duration``, ``PORT``: kinds of values; a wrong one is told what is
   allowed.
 - ``settings``: where a command finds its ``NUCLEUS_…`` variables, also when it is not run as a
@@ -12,13 +13,23 @@
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
+from nucleus.core.errors import InvalidArgument
 from nucleus.core.retention import Retention
+from nucleus.rpc.access import (
+    AUTHORITY_VARIABLE,
+    TOKEN_FILE_VARIABLE,
+    Access,
+    check_authority,
+    read_token,
+    token_from_environment,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -122,6 +133,52 @@ monitoring_option = option(
     metavar="URL",
     help="Where to push metrics, such as http://127.0.0.1:8000; nowhere if not given.",
 )
+
+
+def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
+    """Return ``check`` as a kind of value: what it refuses is bad usage."""
+
+    def convert(value: str) -> str:
+        try:
+            return check(value)
+        except InvalidArgument as error:
+            raise click.BadParameter(str(error)) from None
+
+    return convert
+
+
+def _or_environment(ctx: click.Context, param: click.Parameter, token: str | None) -> str:
+    return token or _checked(lambda _: token_from_environment())("")
+
+
+token_option = option(
+    "--token-file",
+    "token",
+    type=_checked(read_token),
+    callback=_or_environment,
+    metavar="FILE",
+    envvar=TOKEN_FILE_VARIABLE,
+    help="File with the token that all parts share; NUCLEUS_TOKEN may hold it instead.",
+)
+_authority_option = option(
+    "--tls-ca",
+    type=_checked(check_authority),
+    metavar="FILE",
+    default="",
+    envvar=AUTHORITY_VARIABLE,
+    show_default=False,
+    help="The authority that vouches for the master; with it, calls to it go over TLS.",
+)
+
+
+def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what whoever calls the master needs; it reaches the function as ``access``."""
+
+    @wraps(command)
+    def with_access(*args: Any, token: str, tls_ca: str, **options: Any) -> Any:
+        return command(*args, access=Access(token, tls_ca), **options)
+
+    return token_option(_authority_option(with_access))
 
 
 def master_option(part: str) -> Callable[[F], F]:

@@ -39,7 +39,7 @@ class MetricsPusher:
     """Pushes to ``{url}/metrics/job/<job>/instance/<instance>``.
 
     ``source`` is a registry, or a callable that returns the text format as bytes and is called
-    in the pusher's thread. ``interval`` is in seconds.
+    in the pusher's thread. ``interval`` is in seconds. ``token`` is what Monitoring asks for.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class MetricsPusher:
         instance: str,
         source: CollectorRegistry | Callable[[], bytes],
         interval: float = INTERVAL,
+        *,
+        token: str = "",
     ) -> None:
         self.url = f"{url.rstrip('/')}/metrics/{_pair('job', job)}/{_pair('instance', instance)}"
         self._source = source
@@ -61,6 +63,8 @@ class MetricsPusher:
         self._session = requests.Session()
         # Monitoring is a neighbour: no proxy of the environment stands between.
         self._session.trust_env = False
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
         self._thread = threading.Thread(target=self._run, name=f"push-{instance}", daemon=True)
 
     def start(self) -> None:

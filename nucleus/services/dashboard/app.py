@@ -9,23 +9,34 @@ from pydantic import BaseModel
 from nucleus.client import JobView
 from nucleus.core.errors import Unavailable
 from nucleus.jobs import Registry
-from nucleus.services.dashboard import models, page, query
-from nucleus.services.dashboard.body import read_json, refuse_body
+from nucleus.services.dashboard import access, models, page, query
+from nucleus.services.dashboard.body import check_length, read_json, refuse_body
 from nucleus.services.dashboard.errors import answer_errors
 from nucleus.services.dashboard.gateway import Gateway
 from nucleus.services.dashboard.openapi import document
+from nucleus.services.dashboard.safety import protect
+from nucleus.services.dashboard.samples import Samples
 
 
-def dashboard_app(gateway: Gateway, registry: Registry) -> Flask:
-    """Return the app; ``registry`` holds the job types that the OpenAPI document describes."""
-    app = Flask(__name__, static_folder=None)
+def dashboard_app(
+    gateway: Gateway, registry: Registry, token: str = "", samples: Samples | None = None
+) -> Flask:
+    """Return the app; ``registry`` holds the job types that the OpenAPI document describes.
+
+    ``token`` is what a request has to show, "" for nothing. ``samples`` are what the page's
+    sparklines show; without them these stay empty.
+    """
+    app = Flask(__name__)
     app.url_map.merge_slashes = False  # a double slash is another path, not a redirect
     answer_errors(app)
+    protect(app)
+    access.guard(app, token)
     app.before_request(_check)
     _add_jobs(app, gateway)
     _add_job(app, gateway)
     _add_cluster(app, gateway)
-    _add_pages(app, gateway, registry)
+    _add_openapi(app, gateway, registry, token)
+    page.add_pages(app, gateway, registry, samples or Samples())
     return app
 
 
@@ -33,7 +44,9 @@ def _check() -> None:
     if request.url_rule is None:
         return  # the path or the method does not exist, which says more
     query.check_query()
-    if request.endpoint != "submit_job":
+    if request.endpoint in page.FORMS:
+        check_length()
+    elif request.endpoint != "submit_job":
         refuse_body()
 
 
@@ -114,14 +127,11 @@ def _add_cluster(app: Flask, gateway: Gateway) -> None:
         return _answer(models.Health(master=gateway.master, epoch=epoch))
 
 
-def _add_pages(app: Flask, gateway: Gateway, registry: Registry) -> None:
+def _add_openapi(app: Flask, gateway: Gateway, registry: Registry, token: str) -> None:
     @app.get("/openapi.json")
     def get_openapi() -> Response:
-        return _json(json.dumps(document(registry, _brought(gateway, registry))) + "\n")
-
-    @app.get("/")
-    def get_page() -> Response:
-        return page.respond(gateway)
+        described = document(registry, _brought(gateway, registry))
+        return _json(json.dumps(access.describe(described) if token else described) + "\n")
 
 
 def _brought(gateway: Gateway, registry: Registry) -> list[str]:

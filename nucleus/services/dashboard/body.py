@@ -22,7 +22,7 @@ def read_json() -> Any:
     Answers 413 for a long one and 415 for another content type; raises ``InvalidArgument``
     for what is not JSON.
     """
-    _check_length()
+    check_length()
     _check_type()
     return parse_json(_text(request.get_data(cache=False)))
 
@@ -30,11 +30,12 @@ def read_json() -> Any:
 def refuse_body() -> None:
     """Refuse the body of a request that takes none: what it asks for would be ignored."""
     if request.content_length:
-        _check_length()
+        check_length()
         raise InvalidArgument(f"the body: {request.method} on this path takes none")
 
 
-def _check_length() -> None:
+def check_length() -> None:
+    """Answer 413 for a body that is longer than any that is asked for."""
     length = request.content_length or 0
     if length > BODY_LIMIT:
         abort(413, f"the body has {length:,} bytes; at most {BODY_LIMIT:,} (1.5 MiB) are allowed")

@@ -2,9 +2,12 @@
 
 import click
 
+from nucleus.rpc.access import Access
+from nucleus.services.common.exposure import NO_TOKEN, warn_if_exposed
 from nucleus.services.common.main import Ending, run_service
 from nucleus.services.common.options import (
     PORT,
+    access_options,
     host_option,
     master_option,
     option,
@@ -17,6 +20,7 @@ from nucleus.services.common.options import (
 @host_option
 @option("--port", type=PORT, default=5000, help="HTTP port; 0 takes a free one.")
 @master_option("dashboard")
+@access_options
 @part_options
 @click.pass_context
 def dashboard(
@@ -24,6 +28,7 @@ def dashboard(
     host: str,
     port: int,
     master: str,
+    access: Access,
     log_level: str,
     lifeline: int | None,
 ) -> None:
@@ -38,6 +43,8 @@ def dashboard(
     from nucleus.services.dashboard import Dashboard
 
     def make(ending: Ending) -> Dashboard:
-        return Dashboard(host, port, master=master)
+        return Dashboard(host, port, master=master, access=access)
+
+    warn_if_exposed("dashboard", host, *([] if access.token else [NO_TOKEN]))
 
     ctx.exit(run_service(make, part="dashboard", log_level=log_level, lifeline=lifeline))

@@ -16,6 +16,7 @@ STATUS: dict[type[errors.NucleusError], int] = {
     errors.ResourceExhausted: 429,
     errors.Unavailable: 503,
     errors.LedgerLost: 503,
+    errors.Unauthenticated: 503,  # it is the dashboard's own token that the master refuses
 }
 
 
@@ -29,12 +30,22 @@ def answer_errors(app: Flask) -> None:
 
 
 def _refuse(status: int, error: errors.NucleusError) -> Response:
-    return json_error(status, f"{error}{_certainty(error) if status == 503 else ''}")
+    return json_error(status, message_of(error))
+
+
+def status_of(error: errors.NucleusError) -> int:
+    """The status of an error; 500 for one that nobody here expects."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
+def message_of(error: errors.NucleusError) -> str:
+    """The message, and, where that is in doubt, whether it may have happened nevertheless."""
+    return f"{error}{_certainty(error)}"
 
 
 def _certainty(error: errors.NucleusError) -> str:
     """Whether a request that changes something may have done so: what a client must know."""
-    if request.method not in ("POST", "DELETE"):
+    if request.method not in ("POST", "DELETE") or status_of(error) != 503:
         return ""
     if error.definite:
         return "; nothing happened, so you can send it again"

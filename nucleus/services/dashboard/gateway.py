@@ -9,6 +9,7 @@
   threads, and the client's own back-pressure, which blocks, is never reached.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from typing import Any
 
 from nucleus.client import Client, JobHandle, JobView, Stats
 from nucleus.core.errors import InvalidArgument, NotFound, NucleusError, Unavailable
+from nucleus.core.events import Event
 from nucleus.jobs import Registry
+from nucleus.rpc.access import OPEN, Access
 
 PATIENCE = 3.0
 """Seconds that a request waits for the master; a restart of it takes less."""
@@ -28,8 +31,19 @@ GLANCE = 1.0
 WAITING_LIMIT = 8
 """Requests that wait for a missing master; a quarter of the server's threads."""
 
+READING = 1.0
+"""Seconds that one look into the history takes at most."""
+
 PAGE = 500
 """Jobs that a listing without a limit reads at a time, and so has in memory."""
+
+
+class HistoryGone(NucleusError):
+    """The history does not reach back that far; ``begins`` is the first number that is kept."""
+
+    def __init__(self, message: str, begins: int) -> None:
+        super().__init__(message)
+        self.begins = begins
 
 
 class Turnstile:
@@ -65,9 +79,21 @@ class Turnstile:
 class Gateway:
     """What the dashboard asks of the master at ``HOST:PORT``. Safe to use from many threads."""
 
-    def __init__(self, master: str, registry: Registry, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        master: str,
+        registry: Registry,
+        patience: float = PATIENCE,
+        access: Access = OPEN,
+    ) -> None:
         self.master = master
-        self._client = Client(master, registry=registry, patience=patience)
+        self._client = Client(
+            master,
+            token=access.token,
+            tls_ca=access.tls_ca,
+            registry=registry,
+            patience=patience,
+        )
         self._patience = patience
         self._turnstile = Turnstile(WAITING_LIMIT)
         self._unanswered: set[JobHandle] = set()  # given up on, and perhaps taken in
@@ -150,6 +176,35 @@ class Gateway:
         while token:
             page, token = self.page(status, PAGE, token, newest_first=newest_first)
             yield page
+
+    def events(self, job_id: str, from_seq: int, until: int) -> tuple[list[Event], int]:
+        """The job's events from ``from_seq`` on, before ``until``, and how far was read.
+
+        Stops early after ``READING`` seconds. ``until`` is at most the number of the next event,
+        since what has not happened yet would be waited for. Raises ``HistoryGone``.
+        """
+        found: list[Event] = []
+        deadline = time.monotonic() + READING
+        for event in self._history(from_seq):
+            if event.seq < until and getattr(event, "job_id", "") == job_id:
+                found.append(event)
+            from_seq = event.seq + 1
+            if from_seq >= until or time.monotonic() > deadline:
+                break
+        return found, min(from_seq, until)
+
+    def time_of(self, seq: int) -> float:
+        """When an event happened, in Unix seconds. Raises ``HistoryGone``."""
+        return next(self._history(seq)).at
+
+    def _history(self, from_seq: int) -> Iterator[Event]:
+        try:
+            yield from self._client.watch(from_seq)
+        except NucleusError as error:
+            begins = re.search(r"history begins at (\d+)$", str(error))
+            if begins is None:
+                raise
+            raise HistoryGone(str(error), int(begins[1])) from None
 
     # ---- the cluster ------------------------------------------------------------------
 

@@ -71,8 +71,12 @@ def read_submit(value: Any) -> SubmitRequest:
     try:
         return SubmitRequest.model_validate(value)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise InvalidArgument(". ".join(map(_sentence, details))) from None
+        raise InvalidArgument(". ".join(sentences(error))) from None
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """What is wrong with a request, a sentence for each field, which begins with its name."""
+    return [_sentence(detail) for detail in error.errors(include_url=False)]
 
 
 def _sentence(detail: ErrorDetails) -> str:

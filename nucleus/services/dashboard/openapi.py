@@ -23,6 +23,7 @@ _DEFS = "#/components/schemas/"
 
 _WHY = {
     "400": "The request is not allowed; the error names the field, the value, what is allowed.",
+    "403": "A browser asks for a page of another site.",
     "404": "There is no such job, or page.",
     "409": "The job, or the idempotency key, is not in a state that allows this.",
     "413": "The body is too large.",
@@ -75,7 +76,7 @@ def _paths() -> Schema:
                 "cancel_job",
                 "Cancel a job that has not ended; it stays in the ledger, as CANCELLED",
                 _ref("Cancelled"),
-                "404 409 503",
+                "403 404 409 503",
             ),
         },
         f"{job}/retry": {
@@ -84,7 +85,7 @@ def _paths() -> Schema:
                 "retry_job",
                 "Make a new job like an ended one",
                 _ref("Submitted"),
-                "404 409 429 503",
+                "403 404 409 429 503",
             ),
         },
         "/workers": {"get": _operation("get_workers", "List workers", _ref("Workers"), "503")},
@@ -100,7 +101,8 @@ def _paths() -> Schema:
 
 
 def _submit_job() -> Schema:
-    operation = _operation("submit_job", "Submit a job", _ref("Submitted"), "409 413 415 429 503")
+    errors = "403 409 413 415 429 503"
+    operation = _operation("submit_job", "Submit a job", _ref("Submitted"), errors)
     operation["requestBody"] = {"required": True, "content": _content(_ref("SubmitRequest"))}
     operation["responses"]["200"]["links"] = {
         name: {"operationId": name, "parameters": {"job_id": "$response.body#/job_id"}}
@@ -110,8 +112,8 @@ def _submit_job() -> Schema:
 
 
 def _page() -> Schema:
-    operation = _operation("get_page", "The web page", {}, "503")
-    for status in ("200", "503"):
+    operation = _operation("get_page", "The web page", {}, "404 503")
+    for status in ("200", "404", "503"):
         operation["responses"][status]["content"] = {"text/html": {"schema": {"type": "string"}}}
     return operation
 

@@ -3,11 +3,13 @@
 from contextlib import ExitStack, closing
 
 from nucleus.jobs import Registry, default_registry
+from nucleus.rpc.access import OPEN, Access
 from nucleus.services.common.http import RunningServer
 from nucleus.services.common.options import MASTER
 from nucleus.services.common.ports import listen
 from nucleus.services.dashboard.app import dashboard_app
 from nucleus.services.dashboard.gateway import PATIENCE, Gateway
+from nucleus.services.dashboard.samples import Sampler, Samples
 
 THREADS = 32
 """Requests answered at once. Each waits for the master, mostly, and a commit takes in many."""
@@ -18,7 +20,8 @@ class Dashboard:
 
     ``port`` 0 takes a free one; after ``start`` it is the real one. A missing master is not
     waited for: until it answers, a request is answered with 503 after ``patience`` seconds.
-    ``registry`` holds the job types whose payloads are checked and described here.
+    ``registry`` holds the job types whose payloads are checked and described here. ``access`` is
+    what the master asks for; its token is also what the dashboard asks for.
     """
 
     def __init__(
@@ -29,13 +32,15 @@ class Dashboard:
         master: str = MASTER,
         registry: Registry | None = None,
         patience: float = PATIENCE,
+        access: Access = OPEN,
     ) -> None:
         self.host = host
         self.port = port
         self.master = master
         self._registry = registry or default_registry()
         self._patience = patience
-        self._running: tuple[RunningServer, Gateway] | None = None
+        self._access = access
+        self._running: tuple[RunningServer, Sampler, Gateway] | None = None
 
     @property
     def url(self) -> str:
@@ -51,13 +56,14 @@ class Dashboard:
         with ExitStack() as undo:
             listener = undo.enter_context(listen(self.host, self.port))
             gateway = undo.enter_context(
-                closing(Gateway(self.master, self._registry, self._patience))
+                closing(Gateway(self.master, self._registry, self._patience, self._access))
             )
-            app = dashboard_app(gateway, self._registry)
+            samples = Samples()
+            app = dashboard_app(gateway, self._registry, self._access.token, samples)
             server = RunningServer(app, listener, "dashboard", THREADS)
             undo.pop_all()
         self.port = listener.getsockname()[1]
-        self._running = server, gateway
+        self._running = server, Sampler(gateway.glance, samples), gateway
 
     def stop(self) -> None:
         """Free the port, end every request, drop the connection. Idempotent.
@@ -66,8 +72,9 @@ class Dashboard:
         """
         running, self._running = self._running, None
         if running is not None:
-            server, gateway = running
+            server, sampler, gateway = running
             server.stop()
+            sampler.stop()
             gateway.close()
 
     def ready_line(self) -> str:

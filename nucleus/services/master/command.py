@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from nucleus.services.common.exposure import NO_TLS, NO_TOKEN, warn_if_exposed
 from nucleus.services.common.main import Ending, run_service
 from nucleus.services.common.options import (
     PORT,
@@ -13,6 +14,7 @@ from nucleus.services.common.options import (
     part_options,
     retention_options,
     settings,
+    token_option,
 )
 
 SWITCH = 0.001  # seconds; a thread whose COMMIT is done waits as long for the interpreter
@@ -30,6 +32,19 @@ SWITCH = 0.001  # seconds; a thread whose COMMIT is done waits as long for the i
 @option("--take-over", is_flag=True, help="Use the store even if another master holds its lock.")
 @retention_options
 @monitoring_option
+@token_option
+@option(
+    "--tls-cert",
+    metavar="FILE",
+    envvar="NUCLEUS_TLS_CERT",
+    help="The master's certificate; with it and its key, calls go over TLS.",
+)
+@option(
+    "--tls-key",
+    metavar="FILE",
+    envvar="NUCLEUS_TLS_KEY",
+    help="The certificate's private key.",
+)
 @option(
     "--worker-timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -48,6 +63,9 @@ def master(
     retain: float,
     retain_jobs: int,
     monitoring: str | None,
+    token: str,
+    tls_cert: str | None,
+    tls_key: str | None,
     worker_timeout: float,
     log_level: str,
     lifeline: int | None,
@@ -61,8 +79,11 @@ def master(
     Example: keep the jobs in a file, so that they survive a crash.
       nucleus master --store jobs.db
     """
+    if bool(tls_cert) != bool(tls_key):
+        raise click.UsageError("--tls-cert and --tls-key go together: give both, or neither")
     from nucleus.core.limits import Limits
     from nucleus.core.retention import Retention
+    from nucleus.rpc.guard import Identity
     from nucleus.services.common.memory import expect_many, keep_out
     from nucleus.services.master.service import Master
 
@@ -74,11 +95,15 @@ def master(
             take_over=take_over,
             retention=Retention(retain, retain_jobs),
             monitoring=monitoring,
+            token=token,
+            identity=Identity(tls_cert, tls_key) if tls_cert and tls_key else None,
             limits=Limits(worker_timeout=worker_timeout),
             on_fenced=ending.give_up,
             on_loaded=keep_out,
         )
 
+    missing = [*([] if token else [NO_TOKEN]), *([] if tls_cert else [NO_TLS])]
+    warn_if_exposed("master", host, *missing)
     expect_many()
     sys.setswitchinterval(SWITCH)
     ctx.exit(run_service(make, part="master", log_level=log_level, lifeline=lifeline))

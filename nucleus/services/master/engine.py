@@ -21,6 +21,7 @@ from nucleus.core.job import Job
 from nucleus.core.ledger import TICK, Ledger
 from nucleus.core.limits import Limits
 from nucleus.core.outbox import Outbox
+from nucleus.core.rules import OURS, Rules
 from nucleus.core.snapshot import Changes
 from nucleus.rpc.backoff import Backoff
 from nucleus.services.common.memory import no_collection
@@ -53,6 +54,7 @@ class Engine:
         on_serving: Callable[[bool], Awaitable[None]],
         on_fenced: Callable[[str], None],
         on_loaded: Callable[[int], None],
+        rules: Rules = OURS,
     ) -> None:
         self.store = store
         self.metrics = MasterMetrics()
@@ -60,6 +62,7 @@ class Engine:
         self.watchers = Watchers()
         self._catalog = catalog
         self._limits = limits
+        self._rules = rules
         self._clock = clock
         self._on_serving = on_serving
         self._on_fenced = on_fenced
@@ -158,7 +161,7 @@ class Engine:
         with no_collection():
             snapshot = await self._off_loop(self._disk, self.store.load)
             now = self._clock.now()
-            ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now)
+            ledger = Ledger(snapshot, self.store, self._catalog, self._limits, now, self._rules)
         self._on_loaded(len(snapshot.jobs))
         self.outbox: Outbox[Effect] = Outbox(ledger)
         self._published = ledger.next_seq

@@ -23,6 +23,11 @@ _COMMIT_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _BATCH = (1, 2, 5, 10, 50, 100, 500, 1000, 5000)
 _TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
+# Every reason is told from the beginning, as 0: of a counter that is born as 1 Prometheus cannot
+# see that it grew.
+_REQUEUED = ("failed", "left", "released", "replaced", "undelivered", "worker_lost")
+_REJECTED = ("cancelled", "stale_lease", "unknown_job", "wrong_worker")
+
 
 class Durations:
     """A histogram for the hot path: a bisection and two additions for each observation.
@@ -120,10 +125,13 @@ class MasterCollector:
             "nucleus_jobs_requeued",
             "Leases that ended without a result.",
             "reason",
-            totals.requeued,
+            {**dict.fromkeys(_REQUEUED, 0), **totals.requeued},
         )
         yield _counter(
-            "nucleus_results_rejected", "Reports that were refused.", "reason", totals.rejected
+            "nucleus_results_rejected",
+            "Reports that were refused.",
+            "reason",
+            {**dict.fromkeys(_REJECTED, 0), **totals.rejected},
         )
         yield GaugeMetricFamily(
             "nucleus_queue_oldest_age_seconds",

@@ -15,9 +15,11 @@ from prometheus_client import generate_latest
 from nucleus.core.errors import NucleusError, PortTaken
 from nucleus.core.limits import Limits
 from nucleus.core.retention import Retention
+from nucleus.core.rules import OURS, Rules
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import job_queue_pb2, loop
 from nucleus.rpc.channel import SERVER_OPTIONS
+from nucleus.rpc.guard import Identity, TokenGuard
 from nucleus.rpc.job_queue_pb2_grpc import add_JobQueueServiceServicer_to_server
 from nucleus.services.common.clock import SystemClock
 from nucleus.services.common.ports import listen
@@ -39,10 +41,11 @@ class Master:
     """Owns the job ledger and serves ``JobQueueService``.
 
     ``store`` is ``"memory"`` or the path of an SQLite file; ``retention`` is what it keeps of
-    the past. ``port`` 0 takes a free one;
-    after ``start`` it is the real one. ``on_fenced`` is called, from the loop, when another
-    master has taken the store over: this one has stopped serving then. ``on_loaded`` is
-    called, from the loop, with the number of live jobs after each load of the ledger.
+    the past. ``port`` 0 takes a free one; after ``start`` it is the real one. ``token`` is what
+    every caller has to show, "" for nothing (Monitoring is shown it, too); with an ``identity``
+    the calls go over TLS. ``on_fenced`` is called, from the loop, when another master has taken
+    the store over: this one has stopped serving then. ``on_loaded`` is called, from the loop,
+    with the number of live jobs after each load of the ledger.
     """
 
     def __init__(
@@ -56,7 +59,10 @@ class Master:
         monitoring: str | None = None,
         name: str = "master",
         limits: Limits | None = None,
+        rules: Rules = OURS,
         registry: Registry | None = None,
+        token: str = "",
+        identity: Identity | None = None,
         on_fenced: Callable[[str], None] = lambda reason: None,
         on_loaded: Callable[[int], None] = lambda jobs: None,
     ) -> None:
@@ -68,7 +74,10 @@ class Master:
         self._retention = retention
         self._monitoring = monitoring
         self._limits = limits or Limits()
+        self._rules = rules
         self._catalog = RegistryCatalog(registry or default_registry())
+        self._token = token
+        self._identity = identity
         self._on_fenced = on_fenced
         self._on_loaded = on_loaded
         self._loop: loop.LoopThread | None = None
@@ -80,7 +89,9 @@ class Master:
         return f"{self.host}:{self.port}"
 
     def start(self) -> None:
-        """Serve. Raises ``StoreRefused`` or ``PortTaken``."""
+        """Serve. Raises ``StoreRefused``, ``PortTaken``, or ``InvalidArgument`` for TLS files."""
+        if self._identity is not None:
+            self._identity.check()
         store = open_store(self._where, take_over=self._take_over, retention=self._retention)
         self._loop = loop.acquire()
         try:
@@ -91,7 +102,9 @@ class Master:
             raise
         if self._monitoring:
             source = self._render
-            self._pusher = MetricsPusher(self._monitoring, "nucleus_master", self.name, source)
+            self._pusher = MetricsPusher(
+                self._monitoring, "nucleus_master", self.name, source, token=self._token
+            )
             self._pusher.start()
 
     async def _start(self, store: Store) -> None:
@@ -104,9 +117,11 @@ class Master:
             on_serving=self._set_health,
             on_fenced=self._on_fenced,
             on_loaded=self._on_loaded,
+            rules=self._rules,
         )
         engine = self._engine
-        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        guards = [TokenGuard(self._token)] if self._token else []
+        self._server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=guards)
         add_JobQueueServiceServicer_to_server(JobQueueService(engine, self._catalog), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
@@ -123,13 +138,18 @@ class Master:
 
     def _bind(self) -> None:
         try:
-            bound = self._server.add_insecure_port(self.address)
+            bound = self._add_port()
         except RuntimeError:
             bound = 0
         if bound == 0:  # gRPC does not say why
             listen(self.host, self.port).close()
             raise PortTaken(f"port {self.port} on {self.host} could not be taken; try again")
         self.port = bound
+
+    def _add_port(self) -> int:
+        if self._identity is None:
+            return self._server.add_insecure_port(self.address)
+        return self._server.add_secure_port(self.address, self._identity.credentials())
 
     async def _set_health(self, serving: bool) -> None:
         reply = health_pb2.HealthCheckResponse
@@ -182,4 +202,5 @@ class Master:
 
     def ready_line(self) -> str:
         """One line with the address."""
-        return f"master: gRPC on {self.address}, store {self._where}"
+        how = "gRPC" if self._identity is None else "gRPC over TLS"
+        return f"master: {how} on {self.address}, store {self._where}"

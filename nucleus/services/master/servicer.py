@@ -243,6 +243,8 @@ class JobQueueService(JobQueueServiceServicer):
         """Events from a number on, as they are committed."""
         await self._read(context, lambda store: None)  # refuses while nothing happens here
         watcher = await self._watcher(request, context)
+        if crowd := self._engine.watchers.crowd(watcher.peer):
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"watch: {crowd}")
         self._engine.watchers.add(watcher, self._engine.now_on())
         try:
             reached = watcher.position  # everything below has been sent, or did not match
@@ -272,6 +274,7 @@ class JobQueueService(JobQueueServiceServicer):
             client=request.client_id,
             kinds=frozenset(request.kinds),
             heartbeats=request.heartbeats,
+            peer=context.peer(),
         )
 
     async def _read_history(self, from_seq: int, limit: int) -> list[Event]:

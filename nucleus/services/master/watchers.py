@@ -19,6 +19,8 @@ from nucleus.core.events import (
 )
 from nucleus.rpc.chunks import size_of
 
+MAX_WATCHERS = 2_000  # of a thousand clients, one each, and as many again
+MAX_OF_PEER = 64  # on one connection; a client has one for its handles, the dashboard some more
 MAX_BUFFER = 10_000  # events a watcher may lag behind before it is sent to the history
 MAX_BYTES = 16_000_000  # of payloads, results and output in them
 PAGE = 1_000  # events read from the history at a time
@@ -30,8 +32,15 @@ class Watcher:
     """One ``WatchEvents`` call."""
 
     def __init__(
-        self, position: int, *, client: str, kinds: frozenset[str], heartbeats: bool
+        self,
+        position: int,
+        *,
+        client: str,
+        kinds: frozenset[str],
+        heartbeats: bool,
+        peer: str = "",
     ) -> None:
+        self.peer = peer  # the connection it is on
         self.position = position  # the next seq to deliver
         self.client = client
         wanted = {cls for name, cls in KINDS.items() if not kinds or name in kinds}
@@ -105,6 +114,14 @@ class Watchers:
 
     def __init__(self) -> None:
         self._all: set[Watcher] = set()
+
+    def crowd(self, peer: str) -> str:
+        """Say why there is no room for one more watcher on this connection, or ""."""
+        if len(self._all) >= MAX_WATCHERS:
+            return f"{MAX_WATCHERS} watch this master already"
+        if sum(watcher.peer == peer for watcher in self._all) >= MAX_OF_PEER:
+            return f"this connection has {MAX_OF_PEER} watches already"
+        return ""
 
     def add(self, watcher: Watcher, end: int) -> None:
         """Offer events to ``watcher`` from seq ``end`` on."""

@@ -2,44 +2,53 @@
 
 - ``push_app``: the Pushgateway protocol. ``PUT``, ``POST`` and ``DELETE`` on
   ``/metrics/job/<job>{/<label>/<value>}``; 200 for a push, 202 for a delete, 400 with the line
-  and the reason for a push that is refused.
+  and the reason for a push that is refused, 429 for one that there is no room for.
 - ``scrape_app``: ``GET /metrics``, the text format.
 
 Both answer ``GET /healthz``; the push side also the Pushgateway's own ``/-/healthy`` and
-``/-/ready``.
+``/-/ready``. Where a token is asked for, those stay open.
 """
 
 import gzip
 import io
 import zlib
+from functools import partial
 from typing import NoReturn
 
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import BadRequest
 
-from nucleus.core.errors import InvalidArgument
+from nucleus.core.errors import InvalidArgument, NucleusError, ResourceExhausted
+from nucleus.services.common.access import require_token
 from nucleus.services.common.http import json_error, json_errors
 from nucleus.services.monitoring.grouping import parse_grouping
 from nucleus.services.monitoring.store import Store
 from nucleus.services.monitoring.text_format import CONTENT_TYPE, Labels, bad, parse, render
+from nucleus.services.monitoring.turns import Turns
+
+GATEWAY_HEALTH = ("/-/healthy", "/-/ready")
+HEALTH = ("/healthz", *GATEWAY_HEALTH)
 
 BODY_LIMIT = 2 * 2**20
 """Bytes of one push, also once unpacked; a part of Nucleus pushes about 10 kB."""
 
 
-def push_app(store: Store) -> Flask:
+def push_app(store: Store, token: str = "") -> Flask:
     """Return the app of the push port."""
-    app = _app("push")
+    app = _app("push", token)
     app.url_map.merge_slashes = False  # a double slash is an empty label value, not a slip
-    app.register_error_handler(InvalidArgument, _refuse)
-    for path in ("/-/healthy", "/-/ready"):
+    app.register_error_handler(InvalidArgument, partial(_refuse, 400))
+    app.register_error_handler(ResourceExhausted, partial(_refuse, 429))
+    app.before_request(_refuse_browsers)
+    turns = Turns()
+    for path in GATEWAY_HEALTH:
         app.add_url_rule(path, path, _healthy)
 
     @app.route("/metrics/<path:_path>", methods=["PUT", "POST"])
     def push(_path: str) -> Response:
-        labels = _labels()
-        families = parse(_body())
-        store.push(labels, families, replace_all=request.method == "PUT")
+        labels, body = _labels(), _body()
+        with turns.turn(len(body)):
+            store.push(labels, parse(body), replace_all=request.method == "PUT")
         return Response(status=200)
 
     @app.delete("/metrics/<path:_path>")
@@ -50,9 +59,9 @@ def push_app(store: Store) -> Flask:
     return app
 
 
-def scrape_app(store: Store) -> Flask:
+def scrape_app(store: Store, token: str = "") -> Flask:
     """Return the app of the scrape port."""
-    app = _app("scrape")
+    app = _app("scrape", token)
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -61,9 +70,10 @@ def scrape_app(store: Store) -> Flask:
     return app
 
 
-def _app(name: str) -> Flask:
+def _app(name: str, token: str) -> Flask:
     app = Flask(f"{__name__}.{name}", static_folder=None)
     json_errors(app)
+    require_token(app, token, HEALTH)
     app.add_url_rule("/healthz", "healthz", _healthy)
     return app
 
@@ -72,8 +82,14 @@ def _healthy() -> Response:
     return Response("OK\n", mimetype="text/plain")
 
 
-def _refuse(error: InvalidArgument) -> Response:
-    return json_error(400, str(error))
+def _refuse_browsers() -> None:
+    # Only browsers send these. A page of a stranger could have one push, from the inside.
+    if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
+        abort(403, "no web page pushes metrics")
+
+
+def _refuse(status: int, error: NucleusError) -> Response:
+    return json_error(status, str(error))
 
 
 def _labels() -> Labels:

@@ -2,8 +2,16 @@
 
 import click
 
+from nucleus.services.common.exposure import NO_TOKEN, warn_if_exposed
 from nucleus.services.common.main import Ending, run_service
-from nucleus.services.common.options import PORT, host_option, option, part_options, settings
+from nucleus.services.common.options import (
+    PORT,
+    host_option,
+    option,
+    part_options,
+    settings,
+    token_option,
+)
 
 
 @click.command("monitoring", context_settings=settings("monitoring"))
@@ -12,6 +20,12 @@ from nucleus.services.common.options import PORT, host_option, option, part_opti
     "--push-port", type=PORT, default=8000, help="Where parts push metrics; 0 takes a free one."
 )
 @option("--scrape-port", type=PORT, default=8001, help="What Prometheus reads; 0 takes a free one.")
+@token_option
+@option(
+    "--protect-scrape",
+    is_flag=True,
+    help="Ask for the token also where Prometheus reads; give it an authorization section then.",
+)
 @part_options
 @click.pass_context
 def monitoring(
@@ -19,6 +33,8 @@ def monitoring(
     host: str,
     push_port: int,
     scrape_port: int,
+    token: str,
+    protect_scrape: bool,
     log_level: str,
     lifeline: int | None,
 ) -> None:
@@ -34,6 +50,10 @@ def monitoring(
     from nucleus.services.monitoring.service import Monitoring
 
     def make(ending: Ending) -> Monitoring:
-        return Monitoring(host, push_port, scrape_port)
+        return Monitoring(host, push_port, scrape_port, token=token, protect_scrape=protect_scrape)
+
+    if protect_scrape and not token:
+        raise click.UsageError("--protect-scrape needs a token: give one with --token-file")
+    warn_if_exposed("monitoring", host, *([] if token else [NO_TOKEN]))
 
     ctx.exit(run_service(make, part="monitoring", log_level=log_level, lifeline=lifeline))

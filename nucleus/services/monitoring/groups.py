@@ -13,6 +13,7 @@ seconds. Not thread-safe: the shell holds a lock.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from nucleus.services.monitoring.bounds import check_families, check_grouping, check_room
 from nucleus.services.monitoring.text_format import Family, Labels, Sample, bad, merge
 
 EVICT_AFTER = 300.0
@@ -58,12 +59,16 @@ class Groups:
     def push(
         self, labels: Labels, families: Iterable[Family], now: float, *, replace_all: bool
     ) -> None:
-        """Take a push into the group ``labels``; raise ``InvalidArgument`` if it does not fit."""
+        """Take a push into the group ``labels``.
+
+        Raises ``InvalidArgument`` if it does not fit, ``ResourceExhausted`` if there is no room.
+        """
         pushed = {family.name: _in_group(family, labels) for family in families}
         held = self._families(labels)
         kept = {} if replace_all else {k: v for k, v in held.items() if k not in pushed}
         # What stays comes first, so that a clash is blamed on a line of this push.
         families_now = {**kept, **pushed}
+        self._check_bounds(labels, families_now)
         self._check(labels, families_now)
         self._forget(labels)
         self._remember(Group(labels, now, families_now))
@@ -88,6 +93,13 @@ class Groups:
     def _families(self, labels: Labels) -> Mapping[str, Family]:
         group = self._groups.get(labels)
         return group.families if group else {}
+
+    def _check_bounds(self, labels: Labels, families: Mapping[str, Family]) -> None:
+        check_grouping(labels)
+        check_families(families.values())
+        others = len(self._groups) - (labels in self._groups)
+        grown = _count(families) - _count(self._families(labels))
+        check_room(others + 1, len(self._series) + grown)
 
     def _check(self, labels: Labels, families: Mapping[str, Family]) -> None:
         claims: dict[str, str] = {}
@@ -172,6 +184,10 @@ def _in_group(family: Family, grouping: Labels) -> Family:
 def _override(labels: Labels, grouping: Labels) -> Labels:
     # Without an instance of its own, a sample would get Monitoring's address from Prometheus.
     return tuple(sorted({"instance": "", **dict(labels), **dict(grouping)}.items()))
+
+
+def _count(families: Mapping[str, Family]) -> int:
+    return sum(len(family.samples) for family in families.values())
 
 
 def _latest(stamps: dict[Labels, float], labels: Labels, when: float) -> None:

@@ -12,7 +12,8 @@ class Monitoring:
     """Collects what the parts push, notices silence, and exposes everything to Prometheus.
 
     Port 0 takes a free one; ``push_port`` and ``scrape_port`` hold the real ones after
-    ``start()``. What was pushed lives in memory and ends with this object.
+    ``start()``. What was pushed lives in memory and ends with this object. ``token`` is what
+    those who push have to show, "" for nothing, and with ``protect_scrape`` Prometheus as well.
     """
 
     def __init__(
@@ -21,15 +22,21 @@ class Monitoring:
         push_port: int = 8000,
         scrape_port: int = 8001,
         *,
+        token: str = "",
+        protect_scrape: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.host = host
         store = Store(now)
         self._push = HttpServer(
-            push_app(store), host, push_port, name="monitoring-push", port_option="--push-port"
+            push_app(store, token),
+            host,
+            push_port,
+            name="monitoring-push",
+            port_option="--push-port",
         )
         self._scrape = HttpServer(
-            scrape_app(store),
+            scrape_app(store, token if protect_scrape else ""),
             host,
             scrape_port,
             name="monitoring-scrape",

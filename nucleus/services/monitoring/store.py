@@ -23,7 +23,7 @@ class Store:
         self._groups = Groups()
 
     def push(self, labels: Labels, families: Iterable[Family], *, replace_all: bool) -> None:
-        """Take a push; raise ``InvalidArgument`` and change nothing if it does not fit."""
+        """Take a push; raise and change nothing if it does not fit (see ``Groups``)."""
         with self._lock:
             self._evict()
             self._groups.push(labels, families, self._now(), replace_all=replace_all)

@@ -5,8 +5,10 @@ import logging
 import click
 
 from nucleus.core.checks import MAX_NAME, MAX_SLOTS
+from nucleus.rpc.access import Access
 from nucleus.services.common.main import Cause, Ending, run_service
 from nucleus.services.common.options import (
+    access_options,
     master_option,
     monitoring_option,
     option,
@@ -26,6 +28,7 @@ def _check_name(ctx: click.Context, param: click.Parameter, name: str | None) ->
 @click.command("worker", context_settings=settings("worker"))
 @master_option("worker")
 @monitoring_option
+@access_options
 @option(
     "--name", callback=_check_name, help="A unique name; host name and process id if not given."
 )
@@ -64,6 +67,7 @@ def worker(
     ctx: click.Context,
     master: str,
     monitoring: str | None,
+    access: Access,
     name: str | None,
     slots: int,
     executor: str,
@@ -94,6 +98,7 @@ def worker(
             executor=executor,
             heartbeat_interval=heartbeat_interval,
             monitoring=monitoring,
+            access=access,
             modules=jobs,
             on_given_up=ending.give_up,
         )

@@ -9,6 +9,7 @@ from nucleus.core.refusals import Refusal
 from nucleus.core.worker import Assignment, Beat, BeatAnswer, Hello, Reports
 from nucleus.rpc import convert
 from nucleus.rpc import job_queue_pb2 as pb
+from nucleus.rpc.access import Access
 from nucleus.rpc.channel import open_channel
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 
@@ -19,8 +20,8 @@ OPEN_TIMEOUT = 10.0  # seconds until the first batch of a session
 class MasterLink:
     """One connection to a master; it reconnects by itself."""
 
-    def __init__(self, address: str, heartbeat_timeout: float) -> None:
-        self._channel = open_channel(address)
+    def __init__(self, address: str, access: Access, heartbeat_timeout: float) -> None:
+        self._channel = open_channel(address, access)
         self._stub = JobQueueServiceStub(self._channel)
         self._heartbeat_timeout = heartbeat_timeout
         self._stream: grpc.aio.UnaryStreamCall[pb.GetJobsRequest, pb.JobBatch] | None = None

@@ -22,8 +22,9 @@ from nucleus.core.worker import Report
 from nucleus.core.worker_session import WorkerSession
 from nucleus.jobs import Registry, default_registry
 from nucleus.rpc import loop
+from nucleus.rpc.access import OPEN, Access
 from nucleus.rpc.backoff import Backoff
-from nucleus.rpc.status import brief, reason_of
+from nucleus.rpc.status import brief, is_unauthenticated, reason_of
 from nucleus.services.common.clock import SystemClock
 from nucleus.services.common.push import MetricsPusher
 from nucleus.services.worker.executors import make_executor
@@ -47,8 +48,10 @@ class Worker:
     """Receives jobs from a master, runs them, and reports what became of them.
 
     ``start`` does not wait for the master: a missing one is waited for with backoff, and
-    one line of log. ``on_given_up`` is called, from the loop, with the reason when the worker
-    cannot go on and has stopped working: a newer one has taken its name, or a bug ended it.
+    one line of log. ``access`` is what the master (and, of it, the token what Monitoring) asks
+    for. ``on_given_up`` is called, from the loop, with the reason when the worker cannot go on
+    and has stopped working: a newer one has taken its name, the master does not take its token,
+    or a bug ended it.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Worker:
         executor: str = "process",
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
         monitoring: str | None = None,
+        access: Access = OPEN,
         registry: Registry | None = None,
         modules: Sequence[str] = (),
         on_given_up: Callable[[str], None] = lambda reason: None,
@@ -70,6 +74,7 @@ class Worker:
         registry = registry or default_registry()
         self._executor = make_executor(executor, slots, registry, modules)
         self._kind = executor
+        self._access = access
         incarnation = secrets.token_hex(8)
         self._session = WorkerSession(self.name, incarnation, slots, registry.names())
         self._interval = heartbeat_interval
@@ -80,7 +85,9 @@ class Worker:
         self._pusher: MetricsPusher | None = None
         if monitoring:
             source = self._metrics.registry
-            self._pusher = MetricsPusher(monitoring, "nucleus_worker", self.name, source)
+            self._pusher = MetricsPusher(
+                monitoring, "nucleus_worker", self.name, source, token=access.token
+            )
         self._loop: loop.LoopThread | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: deque[Report] = deque()  # filled by the executor's threads
@@ -97,7 +104,7 @@ class Worker:
             self._pusher.start()
 
     async def _start(self) -> None:
-        self._link = MasterLink(self.master, self._interval)
+        self._link = MasterLink(self.master, self._access, self._interval)
         self._backoff = Backoff(logger, f"worker {self.name}: no master at {self.master}")
         self._awake = asyncio.Event()
         self._awake.set()
@@ -198,7 +205,7 @@ class Worker:
                 await self._receive()
                 delay = 0.0  # the master ended the stream, and wants a new one
             except _CALL_FAILED as error:
-                self._check_replaced(error)
+                self._check_final(error)
                 delay = self._backoff.failed(brief(error))
             await asyncio.sleep(delay)
 
@@ -286,7 +293,7 @@ class Worker:
             try:
                 answer = await self._link.beat(beat)
             except _CALL_FAILED as error:
-                self._check_replaced(error)
+                self._check_final(error)
                 logger.debug("worker %s: a heartbeat was not answered: %s", self.name, error)
                 continue
             await self._awake.wait()
@@ -307,14 +314,17 @@ class Worker:
 
     # ---- what can go wrong ------------------------------------------------------------
 
-    def _check_replaced(self, error: BaseException) -> None:
-        if isinstance(error, grpc.aio.AioRpcError) and reason_of(error) is Reason.REPLACED:
-            raise _Replaced(error.details() or "replaced")
+    def _check_final(self, error: BaseException) -> None:
+        """Raise if no further try can end differently."""
+        if not isinstance(error, grpc.aio.AioRpcError):
+            return
+        if reason_of(error) is Reason.REPLACED or is_unauthenticated(error):
+            raise _Refused(error.details() or error.code().name)
 
     async def _guard(self, duty: Coroutine[Any, Any, None]) -> None:
         try:
             await duty
-        except _Replaced as reason:
+        except _Refused as reason:
             self._give_up(str(reason))
         except Exception as error:  # a bug of ours, or a master that answers nonsense
             self._give_up(f"{type(error).__name__}: {error}", error)
@@ -329,5 +339,5 @@ class Worker:
         self._on_given_up(reason)
 
 
-class _Replaced(Exception):
-    """A newer incarnation of this worker has taken its place."""
+class _Refused(Exception):
+    """The master refuses this worker for good: another took its place, or its token is wrong."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from nucleus.core import attempts, ledger, ready
+from nucleus.core import attempts, ready
 from nucleus.core.attempts import Attempts
 from nucleus.core.checks import refuse_report
 from nucleus.core.events import JobCancelled, JobRequeued
@@ -15,6 +15,7 @@ from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
 from nucleus.core.ready import ReadyQueue
 from nucleus.core.refusals import Refusal
+from nucleus.core.rules import OURS, Fate
 from nucleus.core.snapshot import Snapshot
 from nucleus.core.worker import Beat, Hello, Report, Reports, Worker, WorkerStatus
 from nucleus.sim.mutants.registry import Patch, mutant
@@ -25,18 +26,26 @@ from nucleus.sim.mutants.registry import Patch, mutant
 @mutant("results-come-from-the-holder")
 def no_lease_check(patch: Patch) -> None:
     """A result for a running job is a result, whoever sends it."""
-    patch.replace(ledger, "refuse_report", _refuse_unless_running)
+    _go_by(patch, refuse_report=_refuse_unless_running)
 
 
 @mutant("only-the-current-lease-counts")
 def the_report_names_the_lease(patch: Patch) -> None:
     """A report says itself under which lease it comes, so that is the current one."""
-    patch.replace(ledger, "refuse_report", _refuse_unless_running)
+    _go_by(patch, refuse_report=_refuse_unless_running)
 
     @patch.method(Attempts)
     def accept(real: Any, attempts: Attempts, job: Job, report: Report, now: float) -> None:
         job.lease = report.lease
         real(attempts, job, report, now)
+
+
+def _go_by(patch: Patch, **rules: Any) -> None:
+    """Have every ledger go by these rules instead of ours."""
+
+    @patch.method(Ledger)
+    def __init__(real: Any, ledger: Ledger, *args: Any) -> None:
+        real(ledger, *args[:5], replace(OURS, **rules))
 
 
 def _refuse_unless_running(job: Job | None, by: Reports, report: Report) -> Refusal | None:
@@ -185,10 +194,8 @@ def undelivered_jobs_are_charged(patch: Patch) -> None:
     """Every lease that ends without a result was an attempt."""
 
     @patch.method(Attempts)
-    def requeue(
-        real: Any, attempts: Attempts, job: Job, reason: str, now: float, **lost: bool
-    ) -> None:
-        real(attempts, job, reason, now, **{"charge": True, **lost})
+    def requeue(real: Any, attempts: Attempts, *what: Any) -> None:
+        real(attempts, *(what if len(what) > 3 else (*what, Fate(charge=True))))
 
 
 @mutant("innocents-are-not-charged")

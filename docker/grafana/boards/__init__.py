@@ -1,0 +1,1 @@
+"""The dashboards as code: what each shows, in `grafana-foundation-sdk`'s words."""

@@ -1,0 +1,83 @@
+"""What a student calls: :func:`check`."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from hashlib import sha256
+from pathlib import Path
+
+from nucleus.core.errors import InvalidArgument
+from nucleus.core.refusals import shorten
+from nucleus.grading.code import Code
+from nucleus.grading.isolation import Judgement, judge_apart
+from nucleus.grading.judge import Outcome, Report
+from nucleus.grading.lab import Lab, Part, Thing
+from nucleus.grading.labs import LABS, lab_of
+from nucleus.grading.verdict import PartVerdict, Verdict
+from nucleus.grading.witness import DIED, PROMISES, expected
+
+MOST = 10_000  # schedules
+_SILENT = expected(DIED, "The process that ran it said nothing of this part.")
+
+_failed: defaultdict[tuple[str, str], dict[bytes, None]] = defaultdict(dict)
+"""The versions that failed a part of a lab in this session: each earns one more hint."""
+
+
+def check(
+    thing: Thing,
+    part: str | None = None,
+    *,
+    lab: str | None = None,
+    schedules: int | None = None,
+    seed: int = 0,
+) -> Verdict:
+    """Judge what a student wrote, in a process of its own.
+
+    ``thing`` is a function or a class that has the name that a lab asks for, or the path of a
+    Python file that defines it (then ``lab`` names the folder of the lab, ``"02-queue"``).
+    ``part`` is one of its parts, ``None`` for all; ``schedules`` is how many of them to run
+    instead of the usual number, the first with the number ``seed``.
+
+    The same code and the same seed give the same verdict. Raises ``InvalidArgument`` for
+    arguments that make no sense, and for code that cannot be carried to another process.
+    """
+    asked = _lab(thing, lab)
+    parts = _parts(asked, part)
+    if schedules is not None and not 1 <= schedules <= MOST:
+        raise InvalidArgument(f"schedules: {schedules} is not allowed; 1 to {MOST}")
+    code = Code.of(thing, asked.entry)
+    judgement = judge_apart(asked.name, code, [p.name for p in parts], schedules, seed)
+    digest = sha256(code.data).digest()
+    verdicts = {p.name: _verdict(asked, p, judgement, digest) for p in parts}
+    return Verdict(asked, verdicts, judgement.printed)
+
+
+def _lab(thing: Thing, name: str | None) -> Lab:
+    if name is None:
+        if isinstance(thing, str | Path):
+            raise InvalidArgument("lab: name the lab that the file is for, such as '02-queue'")
+        return lab_of(getattr(thing, "__name__", shorten(thing)))
+    if name not in LABS:
+        raise InvalidArgument(f"lab: {name!r} is not allowed; one of {', '.join(LABS)}")
+    return LABS[name]
+
+
+def _parts(lab: Lab, name: str | None) -> Collection[Part]:
+    if name is None:
+        return lab.parts
+    chosen = [part for part in lab.parts if part.name == name]
+    if not chosen:
+        known = ", ".join(part.name for part in lab.parts)
+        raise InvalidArgument(f"part: {name!r} is not allowed; {lab.name} has {known}")
+    return chosen
+
+
+def _verdict(lab: Lab, part: Part, judgement: Judgement, digest: bytes) -> PartVerdict:
+    report = next((r for r in judgement.reports if r.part == part.name), None)
+    if report is None:  # it did not get that far
+        report = Report(part.name, Outcome.FAIL, 0, judgement.ended or _SILENT)
+    finding = report.finding
+    if finding is None or finding.name in PROMISES:  # no hint of the lab would help
+        return PartVerdict(lab, part, report)
+    versions = _failed[lab.name, part.name]
+    versions[digest] = None
+    return PartVerdict(lab, part, report, part.hints[: len(versions)])

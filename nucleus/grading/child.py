@@ -1,0 +1,101 @@
+"""The process in which a student's code runs: ``python -m nucleus.grading.child DESCRIPTOR``.
+
+It reads one request from its standard input (what to judge, a JSON object), puts itself into
+the cage, and writes what it finds to the descriptor, a JSON object to a line, each part as
+soon as it is known. What the code prints is kept, up to :data:`PRINTED` characters.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+from io import TextIOBase
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nucleus.core.refusals import one_line
+from nucleus.grading.borrowed import borrowed
+from nucleus.grading.cage import CPU, Fence, limit
+from nucleus.grading.code import Code
+from nucleus.grading.judge import Judge, Outcome, Report
+from nucleus.grading.lab import Finding
+from nucleus.grading.labs import LABS
+from nucleus.grading.witness import FORBIDDEN, PER_CALL, TOO_LONG, expected, place_of
+from nucleus.history.codec import encode
+
+PRINTED = 1_000  # characters
+
+
+class Note(TextIOBase):
+    """Takes what is printed, and keeps the first of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        """Keep ``text``, as far as there is room."""
+        self.text += text[: PRINTED - len(self.text)]
+        return len(text)
+
+
+class Teller:
+    """Tells the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._forbidden: Finding | None = None
+        self.note = Note()
+        self.part = ""  # that is being judged
+
+    def tell(self, what: dict[str, Any]) -> None:
+        """Send one object."""
+        line = memoryview(json.dumps(what).encode() + b"\n")
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+
+    def report(self, report: Report) -> None:
+        """Send the report on a part."""
+        if self._forbidden is not None:  # whatever else came of it
+            report = Report(report.part, Outcome.FAIL, report.played, self._forbidden)
+            self._forbidden = None
+        self.tell({"report": encode(report)})
+
+    def forbid(self, what: str, frame: FrameType | None) -> None:
+        """The code tried something."""
+        if self._forbidden is None:
+            words = f"The code tried to {one_line(what, 200)}."
+            self._forbidden = expected(FORBIDDEN, words, place_of(frame))
+
+    def out_of_time(self, number: int, frame: FrameType | None) -> None:
+        """The time is used up: say where, and end, whatever the code would catch."""
+        seconds = PER_CALL if number == signal.SIGPROF else CPU
+        what = f"It had not come to an end after {seconds:.0f} seconds of the processor."
+        self.tell({"ended": encode(expected(TOO_LONG, what, place_of(frame)))})
+        os._exit(0)
+
+
+def main() -> None:
+    """Judge what standard input asks for."""
+    teller = Teller(int(sys.argv[1]))
+    request = json.loads(sys.stdin.read())
+    lab, code = LABS[request["lab"]], Code.from_json(request["code"])
+    sys.stdout = sys.stderr = teller.note
+    sys.dont_write_bytecode = True
+    limit(teller.out_of_time, Path.cwd())
+    Fence(teller.forbid).close()
+    random.seed(0)
+    if finding := borrowed(code):
+        teller.tell({"ended": encode(finding)})
+        return
+    signal.signal(signal.SIGPROF, teller.out_of_time)
+    judge = Judge(lab, code, lambda seconds: signal.setitimer(signal.ITIMER_PROF, seconds))
+    for report in judge.reports(request["parts"], request["schedules"], request["seed"]):
+        teller.report(report)
+    teller.tell({"done": True, "printed": teller.note.text})
+
+
+if __name__ == "__main__":
+    main()

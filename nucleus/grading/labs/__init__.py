@@ -1,0 +1,23 @@
+"""The graded labs: a module for each, and the table of them."""
+
+from nucleus.core.errors import InvalidArgument
+from nucleus.grading.lab import Lab
+from nucleus.grading.labs import fencing, queue
+
+LABS: dict[str, Lab] = {
+    lab.name: lab
+    for lab in (
+        queue.LAB,
+        fencing.LAB,
+    )
+}
+"""By the names of their folders."""
+
+
+def lab_of(entry: str) -> Lab:
+    """The lab that asks for a thing of this name; raises ``InvalidArgument`` when none does."""
+    for lab in LABS.values():
+        if lab.entry == entry:
+            return lab
+    known = ", ".join(lab.entry for lab in LABS.values())
+    raise InvalidArgument(f"thing: no lab asks for {entry!r}; they ask for {known}")

@@ -1,0 +1,162 @@
+"""The verdict: what a student sees, and what a grader counts.
+
+In a notebook it is a page (``nucleus.grading.page``); in a terminal, and to whoever cannot see
+the picture, the same in words.
+"""
+
+import linecache
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nucleus.core.refusals import one_line
+from nucleus.grading.judge import Outcome, Report
+from nucleus.grading.lab import Lab, Part, Place
+from nucleus.grading.witness import NOT_WRITTEN
+
+WIDTH = 100  # columns
+SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.UNKNOWN: "?"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PartVerdict:
+    """What became of one part."""
+
+    lab: Lab
+    part: Part
+    report: Report
+    hints: tuple[str, ...] = field(default=(), compare=False)  # they grow; the verdict does not
+
+    @property
+    def outcome(self) -> Outcome:
+        """Pass, fail or unknown."""
+        return self.report.outcome
+
+    @property
+    def points(self) -> int:
+        """All of them, or none."""
+        return self.part.points if self.outcome is Outcome.PASS else 0
+
+    @property
+    def headline(self) -> str:
+        """Name, title, outcome and points, on one line."""
+        part = self.part
+        return (
+            f"{SIGNS[self.outcome]} Part {part.name}, {part.title}: {self.outcome.value},"
+            f" {self.points} of {part.points} points"
+        )
+
+    @property
+    def explanation(self) -> list[str]:
+        """Sentences that say why."""
+        report, finding = self.report, self.report.finding
+        if self.outcome is Outcome.PASS:
+            return [f"{self.part.promise} So it was in all of {report.played} schedules."]
+        if finding is None:
+            never = "; ".join(report.unseen)
+            return [
+                f"Nobody can tell: in {report.played} schedules it never happened that {never}.",
+                "Nothing was broken, but nothing was put to the test either. Run more schedules.",
+            ]
+        if finding.name == NOT_WRITTEN:
+            return [finding.what]
+        broken = f"Broken promise ({finding.name}): {finding.promise}"
+        return [broken, f"{self._when}{finding.what}"]
+
+    @property
+    def _when(self) -> str:
+        finding, story = self.report.finding, self.report.story
+        if finding is None or finding.at is None or story is None:
+            return ""
+        return f"At {finding.at - story.start:.3f} s: "
+
+    @property
+    def trace(self) -> list[str]:
+        """The student's own lines that it came from, the innermost last."""
+        finding = self.report.finding
+        return [_words(place) for place in finding.trace] if finding is not None else []
+
+    @property
+    def replay(self) -> str:
+        """How to run the failing schedule again, "" when there is none."""
+        if not self.report.size:
+            return ""
+        return (
+            f'check({self.lab.entry}, part="{self.part.name}", seed={self.report.seed},'
+            " schedules=1)"
+        )
+
+    @property
+    def scale(self) -> str:
+        """Which schedule failed, and how little of it was needed, in words."""
+        report = self.report
+        if not report.size:
+            return ""
+        return (
+            f"Schedule {report.seed} was the first of {report.played} to fail. It has"
+            f" {report.size} entries; {report.kept} of them"
+            f" {'is' if report.kept == 1 else 'are'} enough, and drawn here."
+        )
+
+    def text(self) -> Iterator[str]:
+        """The verdict on this part, line by line."""
+        yield self.headline
+        for sentence in self.explanation:
+            yield from textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        yield from (f"    {line}" for line in self.trace)
+        if self.report.story is not None:
+            yield f"  {self.scale}"
+            yield from (f"  {line}" for line in self.report.story.text(WIDTH - 2).splitlines())
+        if self.replay:
+            yield f"  Again: {self.replay}"
+        yield from (f"  Hint: {hint}" for hint in self.hints)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict:
+    """What became of a student's code; equal for the same code and the same seed."""
+
+    lab: Lab
+    parts: dict[str, PartVerdict]  # by name
+    printed: str = ""  # the first of what the code printed
+
+    @property
+    def passed(self) -> bool:
+        """Whether every part passed."""
+        return all(part.outcome is Outcome.PASS for part in self.parts.values())
+
+    @property
+    def points(self) -> int:
+        """Of the parts that were judged."""
+        return sum(part.points for part in self.parts.values())
+
+    @property
+    def max_points(self) -> int:
+        """That could have been had."""
+        return sum(part.part.points for part in self.parts.values())
+
+    @property
+    def headline(self) -> str:
+        """The lab and the points, on one line."""
+        return f"Lab {self.lab.name}, {self.lab.title}: {self.points} of {self.max_points} points"
+
+    def text(self) -> str:
+        """The verdict in words, with diagrams for a terminal."""
+        parts = ["\n".join(part.text()) for part in self.parts.values()]
+        printed = [f"It printed:\n{textwrap.indent(self.printed, '  ')}"] if self.printed else []
+        return "\n\n".join([self.headline, *parts, *printed])
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        from nucleus.grading.page import page
+
+        return page(self)
+
+
+def _words(place: Place) -> str:
+    file = "this notebook" if "ipykernel" in place.file else Path(place.file).name
+    line = one_line(linecache.getline(place.file, place.line).strip(), 120)
+    return f"{file}, line {place.line}, in {one_line(place.function)}: {line}".rstrip(": ")

@@ -1,0 +1,96 @@
+"""``nucleus health`` on real parts, and ``nucleus proxy`` between two of them."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nucleus.cli import main
+from nucleus.client import Client
+from nucleus.services.master import Master
+from nucleus.services.monitoring import Monitoring
+from nucleus.services.worker.service import default_name
+from tests.support import eventually, free_port, running_master, running_worker, wait_for_output
+
+
+@pytest.fixture
+def master() -> Iterator[Master]:
+    with running_master() as service:
+        yield service
+
+
+def health(target: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["health", target, *arguments])
+
+
+def test_a_master_that_serves_is_well(master: Master) -> None:
+    result = health(master.address)
+    assert (result.exit_code, result.stdout) == (0, f"{master.address}: well\n")
+
+
+def test_a_master_that_is_gone_is_not() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    result = health(address)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{address}: no answer")
+
+
+def test_a_page_is_well_when_it_says_so() -> None:
+    monitoring = Monitoring(push_port=0, scrape_port=0)
+    monitoring.start()
+    try:
+        page = f"http://127.0.0.1:{monitoring.scrape_port}/healthz"
+        assert health(page).exit_code == 0
+        missing = health(page + "/nothing")
+        assert (missing.exit_code, missing.stdout) == (1, f"{page}/nothing: 404 NOT FOUND\n")
+    finally:
+        monitoring.stop()
+    assert health(page).stdout.startswith(f"{page}: no answer")
+
+
+def test_the_workers_of_this_machine_are_well_when_the_master_counts_on_one(
+    master: Master,
+) -> None:
+    where = ("--master", master.address)
+    nobody = health("worker", *where)
+    assert nobody.exit_code == 1
+    assert "the master knows none" in nobody.stdout
+    with running_worker(master.address, default_name()), Client(master.address) as client:
+        eventually(client.workers)
+        assert health("worker", *where).exit_code == 0
+
+
+def test_a_target_that_is_none_is_told_what_one_looks_like() -> None:
+    result = health("somewhere")
+    assert result.exit_code == 2
+    assert "write HOST:PORT, such as 127.0.0.1:50051" in result.stderr
+
+
+def test_a_slow_network_delays_an_answer_and_ends_with_ctrl_c(master: Master) -> None:
+    command = [sys.executable, "-m", "nucleus", "proxy", "--listen", f"127.0.0.1:{free_port()}"]
+    process = subprocess.Popen(
+        [*command, "--to", master.address, "--delay", "0.05"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = wait_for_output(process, "proxy: ")
+        found = re.fullmatch(r"proxy: (\S+) leads to (\S+), 0.05 s later each way", line)
+        assert found and found[2] == master.address
+        assert health(found[1]).exit_code == 0
+        process.send_signal(2)
+        assert process.wait(timeout=10) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_proxy_on_a_port_that_is_taken_says_so(master: Master) -> None:
+    result = CliRunner().invoke(main, ["proxy", "--listen", master.address])
+    assert result.exit_code == 2
+    assert f"port {master.port} on 127.0.0.1 is taken" in result.stderr
+    assert "--listen" in result.stderr
