@@ -110,6 +110,7 @@ def test_with_the_token_everything_works(master: Master) -> None:
         assert worker.name in {known.name for known in client.workers()}
 
 
+@pytest.mark.filterwarnings("ignore:nucleus")
 @pytest.mark.parametrize("token", ["", WRONG])
 def test_a_client_says_at_once_that_its_token_is_no_good(master: Master, token: str) -> None:
     with Client(master.address, token=token) as client:
@@ -234,6 +235,7 @@ def test_a_push_needs_the_token_and_a_scrape_does_not(monitoring: Monitoring) ->
         for method in ("PUT", "POST", "DELETE"):
             answer = requests.request(method, target, data="x 1\n", headers=shown, timeout=10)
             assert answer.status_code == 401
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
     scrape = f"http://127.0.0.1:{monitoring.scrape_port}"
     assert "job=" not in requests.get(f"{scrape}/metrics", timeout=10).text
     assert requests.put(target, data="x 1\n", headers=BEARER, timeout=10).status_code == 200
@@ -321,6 +323,7 @@ def test_the_command_line_takes_a_file_or_the_environment_and_exits_with_2_other
     stats = ["nucleus", "workers", "--master", master.address]
     assert run(*stats, "--token-file", token_file(tmp_path))[0] == 0
     assert run(*stats, env={"NUCLEUS_TOKEN_FILE": token_file(tmp_path)})[0] == 0
+    assert run(*stats, env={"NUCLEUS_TOKEN": TOKEN})[0] == 0
     code, _, problem = run(*stats)
     assert code == 2 and "this master asks for a token" in problem
     code, _, problem = run(*stats, env={"NUCLEUS_TOKEN_FILE": "/nowhere/token"})

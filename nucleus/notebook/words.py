@@ -36,7 +36,10 @@ def _workers(view: View) -> str:
     alive = [worker for worker in view["workers"] if worker["state"] == "alive"]
     held = sum(worker["held"] for worker in alive)
     count = len(alive) + view["more_workers"]
-    return f"{count} {'worker is' if count == 1 else 'workers are'} alive and hold {held:,} jobs."
+    jobs = f"{held:,} {'job' if held == 1 else 'jobs'}"
+    if count == 1:
+        return f"1 worker is alive and holds {jobs}."
+    return f"{count} workers are alive and hold {jobs}."
 
 
 def _troubles(view: View) -> str:

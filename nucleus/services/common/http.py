@@ -21,12 +21,11 @@ from wsgiref.types import WSGIApplication
 
 from flask import Flask, Response
 from waitress import create_server, wasyncore
-from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from werkzeug.exceptions import HTTPException
 
 from nucleus.services.common.ports import listen
-from nucleus.services.common.slow_clients import LOOK, DatedRequest, cut_off
+from nucleus.services.common.slow_clients import LOOK, DatedChannel, cut_off
 
 logger = logging.getLogger("nucleus.http")
 
@@ -112,9 +111,8 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress ships no type
         self.write(body)
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+class _Channel(DatedChannel):
     error_task_class = _JsonErrorTask
-    parser_class = DatedRequest
 
 
 class RunningServer:

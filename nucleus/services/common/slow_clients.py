@@ -32,24 +32,34 @@ class DatedRequest(HTTPRequestParser):  # type: ignore[misc]  # waitress ships n
         self.began = time.time()
 
 
-def cut_off(channels: Collection[HTTPChannel], now: float, *, full: bool) -> None:
+class DatedChannel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    """A connection that knows since when its client leaves something unread."""
+
+    parser_class = DatedRequest
+    unread_since = 0.0  # 0 while there is nothing to read
+
+
+def cut_off(channels: Collection[DatedChannel], now: float, *, full: bool) -> None:
     """Close the connections that have had their time; ``full`` when somebody waits for a place."""
     for channel in channels:
         if _is_late(channel, now) or _is_silent(channel, now):
-            channel.will_close = True
+            # Now: what waits for the client to read would only be closed once it does.
+            channel.handle_close()
     if full:
         waiting = [channel for channel in channels if not channel.requests]
         waiting.sort(key=lambda channel: channel.last_activity)
         for channel in waiting[: (len(waiting) + 1) // 2]:
-            channel.will_close = True
+            channel.handle_close()
 
 
-def _is_late(channel: HTTPChannel, now: float) -> bool:
+def _is_late(channel: DatedChannel, now: float) -> bool:
     request = channel.request
     return request is not None and now - request.began > REQUEST_TIMEOUT
 
 
-def _is_silent(channel: HTTPChannel, now: float) -> bool:
-    # While a request is being answered, only the client can be waited for: the answer is unread.
-    waits = not channel.requests or channel.total_outbufs_len > 0
-    return bool(waits and now - channel.last_activity > IDLE_TIMEOUT)
+def _is_silent(channel: DatedChannel, now: float) -> bool:
+    unread = channel.total_outbufs_len > 0
+    channel.unread_since = (channel.unread_since or now) if unread else 0.0
+    if channel.requests and not unread:
+        return False  # it is being answered: the client waits for us
+    return bool(now - max(channel.last_activity, channel.unread_since) > IDLE_TIMEOUT)
