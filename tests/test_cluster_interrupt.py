@@ -31,7 +31,7 @@ def interrupted(seconds, function):
     return False
 
 def moments(count, function):
-    """Moments spread over the time that ``function`` takes, in seconds."""
+    # spread over the time that ``function`` takes, in seconds
     began = time.monotonic()
     function()
     took = time.monotonic() - began
