@@ -72,14 +72,14 @@ def test_a_target_that_is_none_is_told_what_one_looks_like() -> None:
 def test_a_slow_network_delays_an_answer_and_ends_with_ctrl_c(master: Master) -> None:
     command = [sys.executable, "-m", "nucleus", "proxy", "--listen", f"127.0.0.1:{free_port()}"]
     process = subprocess.Popen(
-        [*command, "--to", master.address, "--delay", "0.05"],
+        [*command, "--to", master.address, "--delay", "0.25"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         line = wait_for_output(process, "proxy: ")
-        found = re.fullmatch(r"proxy: (\S+) leads to (\S+), 0.05 s later each way", line)
+        found = re.fullmatch(r"proxy: (\S+) leads to (\S+), 0.25 s later each way", line)
         assert found and found[2] == master.address
         assert health(found[1]).exit_code == 0
         process.send_signal(2)

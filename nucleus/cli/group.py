@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 
     module: str
     help: str
+    function: str = ""  # where it cannot have the command's name
 
 
 SECTIONS: dict[str, dict[str, Entry]] = {
@@ -41,6 +42,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "worker": Entry("nucleus.services.worker.command", "Takes jobs and runs them."),
         "monitoring": Entry("nucleus.services.monitoring.command", "Collects metrics."),
         "dashboard": Entry("nucleus.services.dashboard.command", "Web page and REST interface."),
+    },
+    "Teach with it": {
+        "class": Entry(
+            "nucleus.cli.classroom", "Release the labs to a class, and grade them.", "classroom"
+        ),
     },
     "Look after it": {
         "health": Entry("nucleus.cli.health", "Ask a part whether it is well."),
@@ -77,7 +83,8 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = getattr(importlib.import_module(entry.module), cmd_name)
+        module = importlib.import_module(entry.module)
+        command: click.Command = getattr(module, entry.function or cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

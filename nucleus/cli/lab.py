@@ -29,7 +29,7 @@ def lab(notebooks: Path | None, arguments: tuple[str, ...]) -> None:
     """
     if find_spec("jupyterlab") is None:
         raise NucleusError("JupyterLab is not installed; get it with: pip install 'nucleus[lab]'")
-    folder = notebooks or find_notebooks()
+    folder = notebooks or find_folder("notebooks")
     if not folder.is_dir():
         raise InvalidArgument(f"notebooks: {folder} is not a folder")
     options = [*_opening(folder), *_as_root(), *arguments]
@@ -47,10 +47,13 @@ def _as_root() -> list[str]:
     return ["--allow-root"] if os.name == "posix" and os.geteuid() == 0 else []
 
 
-def find_notebooks() -> Path:
-    """Return the folder of the lessons: the checkout's, or that of the current folder."""
+def find_folder(name: str) -> Path:
+    """Return a folder that comes with the package: the checkout's, or that of the current folder.
+
+    Raises ``InvalidArgument``; the option that names another is called as the folder is.
+    """
     for base in (Path(__file__).parents[2], Path.cwd()):
-        folder = base / "notebooks"
+        folder = base / name
         if folder.is_dir():
             return folder
-    raise InvalidArgument("notebooks: no such folder here; name it with --notebooks")
+    raise InvalidArgument(f"{name}: no such folder here; name it with --{name}")

@@ -17,6 +17,7 @@ from nucleus.rpc import loop
 from nucleus.services.common.ports import listen
 
 CHUNK = 65_536  # bytes
+ON_THE_WAY = 64  # chunks, in each direction of a connection
 
 
 @dataclass(slots=True, eq=False)
@@ -118,13 +119,43 @@ class Proxy:
         gate: asyncio.Event,
         connection: _Connection,
     ) -> None:
+        # What is read now leaves later, but what comes behind it does not wait for that as well.
+        on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(ON_THE_WAY)
+        reading = asyncio.ensure_future(self._read(reader, on_the_way))
+        try:
+            await self._write(on_the_way, writer, gate, connection)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        await gate.wait()  # that a connection has ended is a message, too
+
+    async def _read(
+        self, reader: asyncio.StreamReader, on_the_way: "asyncio.Queue[tuple[float, bytes]]"
+    ) -> None:
+        data = b"more"
+        while data:
+            try:
+                data = await reader.read(CHUNK)
+            except OSError:
+                data = b""
+            await on_the_way.put((asyncio.get_running_loop().time() + self.delay, data))
+
+    async def _write(
+        self,
+        on_the_way: "asyncio.Queue[tuple[float, bytes]]",
+        writer: asyncio.StreamWriter,
+        gate: asyncio.Event,
+        connection: _Connection,
+    ) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(CHUNK):
-                if self.delay:
-                    await asyncio.sleep(self.delay)
+            while True:
+                due, data = await on_the_way.get()
+                if (late := due - asyncio.get_running_loop().time()) > 0:
+                    await asyncio.sleep(late)
+                if not data:
+                    return
                 await gate.wait()
                 writer.write(data[: len(data) // 2] if connection.dropping else data)
                 await writer.drain()
                 if connection.dropping:
                     return
-        await gate.wait()  # that a connection has ended is a message, too

@@ -6,8 +6,9 @@
 * ``lab``        what a lab is; ``labs`` are the labs
 * ``judge``      many schedules, the first that fails, and how little of it is needed
 * ``simulated``  schedules on the simulator; ``witness`` stands beside the student's code
-* ``isolation`` ``child`` ``cage`` ``landlock``  the process that runs it, and its limits
+* ``isolation`` ``child`` ``cage`` ``landlock`` ``seccomp``  the process that runs it, its limits
 * ``code`` ``borrowed``  how code travels, and whether it is one's own
+* ``release`` ``submissions`` ``classroom`` ``feedback``  what an instructor runs a class with
 
 A name is imported when it is first used.
 """

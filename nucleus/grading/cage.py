@@ -5,7 +5,7 @@
 - what a solution has no use for is refused, and named: writing and deleting files, the network,
   other processes (:class:`Fence`, an audit hook of the interpreter);
 - where the kernel can, nothing outside a folder can be changed, however it is tried
-  (``landlock``).
+  (``landlock``), and there is no other process and no signal (``seccomp``).
 
 It keeps accidents and curiosity away from a student's own files and from a grading machine. It
 is no wall against somebody who attacks it: the process belongs to the same user, may read what
@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any
 
 from nucleus.grading.landlock import confine
+from nucleus.grading.seccomp import bind
 
 CPU = 60  # seconds of the processor, for all parts of a lab: many times what it takes
 MERCY = 2  # seconds more, to say where it was
@@ -106,6 +107,7 @@ def limit(out_of_time: Callable[[int, FrameType | None], None], folder: Path) ->
         with suppress(ValueError, OSError):  # not every system has every limit
             resource.setrlimit(what, (soft, hard))
     confine(folder)
+    bind()
 
 
 def _virtual() -> int:

@@ -1,9 +1,11 @@
-"""What a student calls: :func:`check`."""
+"""What a student calls: :func:`check`. Whoever grades a class calls :func:`verdict_on`."""
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 from nucleus.core.errors import InvalidArgument
 from nucleus.core.refusals import shorten
@@ -13,7 +15,7 @@ from nucleus.grading.judge import Outcome, Report
 from nucleus.grading.lab import Lab, Part, Thing
 from nucleus.grading.labs import LABS, lab_of
 from nucleus.grading.verdict import PartVerdict, Verdict
-from nucleus.grading.witness import DIED, PROMISES, expected
+from nucleus.grading.witness import DIED, expected
 
 MOST = 10_000  # schedules
 _SILENT = expected(DIED, "The process that ran it said nothing of this part.")
@@ -45,10 +47,27 @@ def check(
     if schedules is not None and not 1 <= schedules <= MOST:
         raise InvalidArgument(f"schedules: {schedules} is not allowed; 1 to {MOST}")
     code = Code.of(thing, asked.entry)
-    judgement = judge_apart(asked.name, code, [p.name for p in parts], schedules, seed)
+    verdict = verdict_on(asked, code, parts, schedules, seed)
     digest = sha256(code.data).digest()
-    verdicts = {p.name: _verdict(asked, p, judgement, digest) for p in parts}
-    return Verdict(asked, verdicts, judgement.printed)
+    hinted = {name: _hinted(part, digest) for name, part in verdict.parts.items()}
+    return replace(verdict, parts=hinted)
+
+
+def verdict_on(
+    lab: Lab,
+    code: Code,
+    parts: Collection[Part],
+    schedules: int | None = None,
+    seed: int = 0,
+    stop: Event | None = None,
+) -> Verdict:
+    """Judge ``code`` in a process of its own, and give no hints.
+
+    When somebody sets ``stop``, that process is ended; the verdict is then worth nothing.
+    """
+    judgement = judge_apart(lab.name, code, [p.name for p in parts], schedules, seed, stop)
+    verdicts = {part.name: _verdict(lab, part, judgement) for part in parts}
+    return Verdict(lab, verdicts, judgement.printed)
 
 
 def _lab(thing: Thing, name: str | None) -> Lab:
@@ -71,13 +90,17 @@ def _parts(lab: Lab, name: str | None) -> Collection[Part]:
     return chosen
 
 
-def _verdict(lab: Lab, part: Part, judgement: Judgement, digest: bytes) -> PartVerdict:
+def _verdict(lab: Lab, part: Part, judgement: Judgement) -> PartVerdict:
     report = next((r for r in judgement.reports if r.part == part.name), None)
     if report is None:  # it did not get that far
         report = Report(part.name, Outcome.FAIL, 0, judgement.ended or _SILENT)
-    finding = report.finding
-    if finding is None or finding.name in PROMISES:  # no hint of the lab would help
-        return PartVerdict(lab, part, report)
-    versions = _failed[lab.name, part.name]
+    return PartVerdict(lab, part, report)
+
+
+def _hinted(verdict: PartVerdict, digest: bytes) -> PartVerdict:
+    """The same with hints: one for each version that failed, this one among them."""
+    if not verdict.could_be_helped:
+        return verdict
+    versions = _failed[verdict.lab.name, verdict.part.name]
     versions[digest] = None
-    return PartVerdict(lab, part, report, part.hints[: len(versions)])
+    return replace(verdict, hints=verdict.part.hints[: len(versions)])

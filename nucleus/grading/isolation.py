@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import IO, Any
 
 from nucleus.grading.code import Code
@@ -41,9 +42,14 @@ class Judgement:
 
 
 def judge_apart(
-    lab: str, code: Code, parts: list[str] | None, schedules: int | None, seed: int
+    lab: str,
+    code: Code,
+    parts: list[str] | None,
+    schedules: int | None,
+    seed: int,
+    stop: Event | None = None,
 ) -> Judgement:
-    """Judge ``code`` in a process of its own."""
+    """Judge ``code`` in a process of its own, which is ended when somebody sets ``stop``."""
     request = {
         "lab": lab,
         "code": code.as_json(),
@@ -55,10 +61,10 @@ def judge_apart(
     with keeps as folder, tempfile.TemporaryFile() as asked:
         asked.write(json.dumps(request).encode())
         asked.seek(0)
-        return _understand(*_run(asked, Path(folder)))
+        return _understand(*_run(asked, Path(folder), stop or Event()))
 
 
-def _run(asked: IO[bytes], folder: Path) -> tuple[bytes, int | None]:
+def _run(asked: IO[bytes], folder: Path, stop: Event) -> tuple[bytes, int | None]:
     """Return what the process said, and its exit status; ``None`` when it was not waited for."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -74,7 +80,7 @@ def _run(asked: IO[bytes], folder: Path) -> tuple[bytes, int | None]:
     os.close(writing)
     with open(reading, "rb", buffering=0) as answers:
         try:
-            said = _listen(process, answers)
+            said = _listen(process, answers, stop)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK)
             return said, process.poll()
@@ -96,10 +102,10 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _listen(process: "subprocess.Popen[bytes]", answers: IO[bytes]) -> bytes:
-    """Everything it says, until it ends, says too much or takes too long."""
+def _listen(process: "subprocess.Popen[bytes]", answers: IO[bytes], stop: Event) -> bytes:
+    """Everything it says, until it ends, says too much, takes too long or is stopped."""
     said, deadline = bytearray(), time.monotonic() + WALL
-    while len(said) < MOST and time.monotonic() < deadline:
+    while len(said) < MOST and time.monotonic() < deadline and not stop.is_set():
         ended = process.poll() is not None  # looked at first, or its last words could be missed
         if select.select([answers], [], [], 0 if ended else LOOK)[0]:
             chunk = answers.read(CHUNK)

@@ -93,12 +93,13 @@ class Simulated:
     """Plays ``scenario`` with a student's code in it, and holds ``promises`` against the run.
 
     A promise is the name of an invariant of ``docs/promises.md``, or one of a lab's own. They
-    are told of in this order.
+    are told of in this order. ``draw`` draws a breach; else it is the story of the jobs.
     """
 
     scenario: Scenario
     rules: Callable[[Thing, Witness], Rules]
     promises: tuple[str | Invariant, ...]
+    draw: Callable[[History, Breach], Diagram] | None = None
 
     def size(self, seed: int) -> int:
         """Entries of the plan of ``seed``."""
@@ -130,6 +131,8 @@ class Simulated:
         if not broken:
             return None
         rule, breach = broken[0]
+        if self.draw is not None:
+            return _marked(self.draw(run.history, breach), breach)
         jobs = [breach.job]
         if INVARIANTS.get(rule.name) is rule:
             jobs += _jobs_of(shrink_history(run.history, rule.name))
@@ -162,6 +165,10 @@ def _draw(history: History, jobs: Iterable[str], breach: Breach | None = None) -
     diagram = draw(
         replace(history, observations=[o for o in history.observations if o.at <= until]), shown
     )
+    return _marked(diagram, breach)
+
+
+def _marked(diagram: Diagram, breach: Breach) -> Diagram:
     mark = Mark(breach.at, MASTER, "here the promise breaks", fault=True)
     return replace(diagram, marks=tuple(sorted((*diagram.marks, mark), key=_at)))
 

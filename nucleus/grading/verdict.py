@@ -13,7 +13,7 @@ from pathlib import Path
 from nucleus.core.refusals import one_line
 from nucleus.grading.judge import Outcome, Report
 from nucleus.grading.lab import Lab, Part, Place
-from nucleus.grading.witness import NOT_WRITTEN
+from nucleus.grading.witness import NOT_WRITTEN, PROMISES
 
 WIDTH = 100  # columns
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.UNKNOWN: "?"}
@@ -32,6 +32,12 @@ class PartVerdict:
     def outcome(self) -> Outcome:
         """Pass, fail or unknown."""
         return self.report.outcome
+
+    @property
+    def could_be_helped(self) -> bool:
+        """Whether hints of the lab are of use: it failed, and for a reason of the lab's own."""
+        finding = self.report.finding
+        return finding is not None and finding.name not in PROMISES
 
     @property
     def points(self) -> int:

@@ -2,12 +2,13 @@
 
 from nucleus.core.errors import InvalidArgument
 from nucleus.grading.lab import Lab
-from nucleus.grading.labs import fencing, queue
+from nucleus.grading.labs import failure_detector, fencing, queue
 
 LABS: dict[str, Lab] = {
     lab.name: lab
     for lab in (
         queue.LAB,
+        failure_detector.LAB,
         fencing.LAB,
     )
 }

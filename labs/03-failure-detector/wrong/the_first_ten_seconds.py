@@ -1,0 +1,9 @@
+"""Ten seconds after the master began to listen, everybody has been heard.
+
+Part: A
+Caught by: the-living-are-not-buried
+"""
+
+
+def is_alive(worker, now):
+    return now - worker.listening_since <= 10
