@@ -32,9 +32,15 @@ def enemies(precious: Path) -> dict[str, tuple[str, str]]:
         "loops": (hostile("while True: pass"), "too-long"),
         "loops_when_read": (hostile("pass", "while True: pass"), "too-long"),
         "forks": (hostile("\n    while True: os.fork()"), "forbidden"),
-        "forks_by_the_back_door": (hostile(back_door), "died"),
+        "forks_by_the_back_door": (hostile(back_door), "raised"),
         "deletes": (hostile(f"os.remove({str(precious)!r})"), "forbidden"),
         "floods": (hostile("print('x' * 10**7)\n    os.write(1, b'x' * 10**7)"), "moves-are-legal"),
         "eats_memory": (hostile("x = [0] * 10**10"), "raised"),
-        "kills_its_judge": (hostile("os.kill(os.getppid(), 9)"), "forbidden"),
+        "kills_its_judge": (
+            hostile(
+                "import signal\n"
+                "    signal.pidfd_send_signal(os.pidfd_open(os.getppid()), signal.SIGKILL)"
+            ),
+            "raised",
+        ),
     }

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nucleus.core.events import JobSubmitted
-from nucleus.core.job import JobSpec
+from nucleus.core.job import JobSpec, job_number
 from nucleus.core.rules import Rules
 from nucleus.grading.lab import Finding, Play, Thing
 from nucleus.grading.witness import Witness
-from nucleus.history.diagram import MASTER, Diagram, Mark, draw
+from nucleus.history.diagram import MASTER, Arrow, Diagram, Mark, draw
 from nucleus.history.history import History
 from nucleus.history.invariants import Breach, Invariant
 from nucleus.history.promises import INVARIANTS
@@ -113,8 +113,9 @@ class Simulated:
         seen = Counter(run.fired + run.seen + witness.seen)
         broken = list(self._broken(replay, seen))
         if witness.findings:
-            jobs = list(witness.jobs)
-            return Play(tuple(witness.findings), seen, lambda: _draw(run.history, jobs))
+            jobs, at = list(witness.jobs), witness.findings[0].at
+            breach = None if at is None else Breach(at, "")
+            return Play(tuple(witness.findings), seen, lambda: _draw(run.history, jobs, breach))
         findings = tuple(_finding(rule, breach) for rule, breach in broken)
         return Play(findings, seen, lambda: self._tell(run, broken))
 
@@ -159,13 +160,19 @@ def _draw(history: History, jobs: Iterable[str], breach: Breach | None = None) -
     shown = list(dict.fromkeys(job for job in jobs if job in known))[:DRAWN] or known[:DRAWN]
     if not shown:
         return None
-    if breach is None:
-        return draw(history, shown)
-    until = breach.at + AFTERMATH
-    diagram = draw(
-        replace(history, observations=[o for o in history.observations if o.at <= until]), shown
-    )
-    return _marked(diagram, breach)
+    if breach is not None:
+        until = breach.at + AFTERMATH
+        seen = [o for o in history.observations if o.at <= until]
+        history = replace(history, observations=seen)
+    diagram = draw(history, shown)
+    if len(shown) > 1:
+        diagram = replace(diagram, arrows=tuple(map(_with_its_job, diagram.arrows)))
+    return diagram if breach is None else _marked(diagram, breach)
+
+
+def _with_its_job(arrow: Arrow) -> Arrow:
+    number = job_number(arrow.job_id)
+    return replace(arrow, what=f"{arrow.what}, job {number}") if number else arrow
 
 
 def _marked(diagram: Diagram, breach: Breach) -> Diagram:

@@ -119,12 +119,12 @@ class Witness:
 
     def wrong(self, what: str, *jobs: str) -> None:
         """An answer makes no sense, in the matter of these jobs."""
+        self.note(expected(WRONG_ANSWER, what), *jobs)
+
+    def note(self, finding: Finding, *jobs: str) -> None:
+        """Write a finding in the matter of these jobs down; the first of each name is enough."""
         if not self.findings:
             self.jobs = dict.fromkeys(jobs)
-        self.note(expected(WRONG_ANSWER, what))
-
-    def note(self, finding: Finding) -> None:
-        """Write a finding down; the first of each name is enough."""
         if all(known.name != finding.name for known in self.findings):
             self.findings.append(finding)
 

@@ -2,10 +2,13 @@
 
 
 class Deadline:
+    """When somebody will have been silent for too long."""
+
     def __init__(self, *signs):
         self.at = max(sign + 10 for sign in signs)
 
     def has_passed(self, now):
+        """Whether it is too late."""
         return now > self.at
 
 

@@ -1,7 +1,7 @@
 """A worker whose connection is closed has died.
 
 Part: A
-Caught by: the-living-are-not-buried
+Caught by: who-just-spoke-lives
 """
 
 

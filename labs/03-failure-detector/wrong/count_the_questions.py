@@ -1,9 +1,8 @@
 """Forty questions of a quarter of a second are ten seconds.
 
-Part: A
-Caught by: the-living-are-not-buried
+Part: C
+Caught by: silence-counts-while-a-master-serves
 """
-
 
 asked = {}
 

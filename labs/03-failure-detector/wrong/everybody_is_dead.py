@@ -1,7 +1,7 @@
 """Who is given up on cannot disappoint.
 
 Part: A
-Caught by: every-job-ends
+Caught by: who-just-spoke-lives
 """
 
 

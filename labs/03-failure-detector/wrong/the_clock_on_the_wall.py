@@ -4,7 +4,6 @@ Part: A
 Caught by: real-clock
 """
 
-
 import time
 
 

@@ -1,9 +1,8 @@
 """Once dead, always dead.
 
 Part: A
-Caught by: the-living-are-not-buried
+Caught by: who-just-spoke-lives
 """
-
 
 dead = set()
 

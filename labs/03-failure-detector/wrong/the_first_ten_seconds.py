@@ -1,7 +1,7 @@
 """Ten seconds after the master began to listen, everybody has been heard.
 
 Part: A
-Caught by: the-living-are-not-buried
+Caught by: who-just-spoke-lives
 """
 
 

@@ -2,14 +2,16 @@
 
 from nucleus.core.errors import InvalidArgument
 from nucleus.grading.lab import Lab
-from nucleus.grading.labs import failure_detector, fencing, queue
+from nucleus.grading.labs import durability, failure_detector, fencing, queue, requeue
 
 LABS: dict[str, Lab] = {
     lab.name: lab
     for lab in (
         queue.LAB,
         failure_detector.LAB,
+        requeue.LAB,
         fencing.LAB,
+        durability.LAB,
     )
 }
 """By the names of their folders."""

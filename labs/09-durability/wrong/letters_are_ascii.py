@@ -1,0 +1,29 @@
+"""Text is ASCII.
+
+Part: A
+Caught by: raised
+"""
+
+import json
+
+
+class Log:
+    def __init__(self, disk):
+        self.disk, self.kept = disk, []
+        size = 0
+        for line in disk.read().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            self.kept.append(json.loads(line))
+            size += len(line)
+        if size < len(disk.read()):
+            disk.truncate(size)
+            disk.sync()
+
+    def append(self, entry):
+        self.disk.write(json.dumps(entry, ensure_ascii=False).encode("ascii") + b"\n")
+        self.disk.sync()
+        self.kept.append(entry)
+
+    def entries(self):
+        return list(self.kept)

@@ -1,0 +1,27 @@
+"""A file is never broken.
+
+Part: C
+Caught by: raised
+"""
+
+import json
+
+
+class Log:
+    def __init__(self, disk):
+        self.disk, self.kept = disk, []
+        size = 0
+        for line in disk.read().splitlines(keepends=True):
+            self.kept.append(json.loads(line))
+            size += len(line)
+        if size < len(disk.read()):
+            disk.truncate(size)
+            disk.sync()
+
+    def append(self, entry):
+        self.disk.write(json.dumps(entry).encode() + b"\n")
+        self.disk.sync()
+        self.kept.append(entry)
+
+    def entries(self):
+        return list(self.kept)
