@@ -13,7 +13,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 PROTO := proto/nucleus/rpc/job_queue.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo test test-long test-full lint types proto diagram bench bench-quick clean requirements
+.PHONY: help setup lab demo test test-long test-full lint types proto diagram screenshots bench bench-quick clean requirements
 
 help: ## List every target with its one-line text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,13 @@ proto: .venv/.stamp ## Generate the gRPC stubs again from the .proto file
 
 diagram: ## Draw architecture.png from docs/architecture.dot (needs Graphviz)
 	dot -Tpng -Gdpi=110 docs/architecture.dot -o architecture.png
+
+screenshots: .venv/.stamp ## Take the pictures of the README anew, in a real Chromium
+	mkdir -p build/screenshots
+	NUCLEUS_SCREENSHOTS=$(CURDIR)/build/screenshots $(BIN)/pytest -m long -k "Light or axe" \
+	tests/test_lab_picture.py tests/test_dashboard_page_browser.py
+	cp build/screenshots/picture-light.png docs/living-picture.png
+	cp build/screenshots/all-light-1280.png docs/dashboard.png
 
 bench: .venv/.bench ## Measure Nucleus beside its peers (half an hour), into docs/performance.md
 	$(BIN)/python -m benchmarks

@@ -97,10 +97,10 @@ def run_all(page: Page) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
-def keep(page: Page, name: str) -> None:
+def keep(seen: Page | Locator, name: str) -> None:
     """Keep a screenshot, where somebody wants it."""
     if folder := os.environ.get("NUCLEUS_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
+        seen.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def choose(page: Page, worker: str, action: str) -> None:
@@ -114,11 +114,11 @@ def card(page: Page, worker: str) -> Locator:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_a_student_submits_crashes_a_worker_and_sees_the_requeue_and_the_result(
     start_lab: Callable[[tuple[str, ...], str], str], page: Page, theme: str
 ) -> None:
-    open_and_run(page, start_lab(CELLS, theme))
+    open_and_run(page, start_lab(CELLS, f"JupyterLab {theme}"))
     expect(page.locator(".np-worker")).to_have_count(3)
     panel = page.locator(".jp-OutputArea-output", has=page.locator(".widget-dropdown")).first
     panel.locator("select").select_option("Sleep")
@@ -130,15 +130,16 @@ def test_a_student_submits_crashes_a_worker_and_sees_the_requeue_and_the_result(
     expect(card(page, "worker-1").locator(".np-job")).to_have_text("4")
     choose(page, "worker-1", "crash")
     expect(card(page, "worker-1").locator(".np-fault")).to_contain_text("crashed")
-    keep(page, f"{theme} crashed")
+    keep(page, f"lab-{theme.lower()}-crashed")
     expect(card(page, "worker-1")).to_have_attribute("data-state", "lost")
     expect(page.locator(".np-news")).to_contain_text("Sleep(4) goes to the front of the queue")
-    keep(page, f"{theme} requeued")
+    keep(page, f"lab-{theme.lower()}-requeued")
+    keep(page.locator(".jp-OutputArea-output").first, f"picture-{theme.lower()}")
     panel.get_by_text("7 of 7 jobs").wait_for()
     expect(panel.locator("table")).to_contain_text("✓ completed")
     expect(page.locator(".np-ended .np-words")).to_contain_text("7 completed")
     expect(page.get_by_text("lost at 10 s")).to_be_visible()
-    keep(page, f"{theme} ended")
+    keep(page, f"lab-{theme.lower()}-ended")
 
 
 @pytest.mark.long

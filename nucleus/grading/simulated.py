@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nucleus.core.events import JobSubmitted
-from nucleus.core.job import JobSpec, job_number
+from nucleus.core.job import JobSpec
 from nucleus.core.rules import Rules
 from nucleus.grading.lab import Finding, Play, Thing
 from nucleus.grading.witness import Witness
-from nucleus.history.diagram import MASTER, Arrow, Diagram, Mark, draw
+from nucleus.history.diagram import MASTER, Diagram, Mark, draw
 from nucleus.history.history import History
 from nucleus.history.invariants import Breach, Invariant
 from nucleus.history.promises import INVARIANTS
@@ -165,14 +165,7 @@ def _draw(history: History, jobs: Iterable[str], breach: Breach | None = None) -
         seen = [o for o in history.observations if o.at <= until]
         history = replace(history, observations=seen)
     diagram = draw(history, shown)
-    if len(shown) > 1:
-        diagram = replace(diagram, arrows=tuple(map(_with_its_job, diagram.arrows)))
     return diagram if breach is None else _marked(diagram, breach)
-
-
-def _with_its_job(arrow: Arrow) -> Arrow:
-    number = job_number(arrow.job_id)
-    return replace(arrow, what=f"{arrow.what}, job {number}") if number else arrow
 
 
 def _marked(diagram: Diagram, breach: Breach) -> Diagram:

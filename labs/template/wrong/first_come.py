@@ -1,0 +1,9 @@
+"""Whoever came first goes first.
+
+Part: A
+Caught by: shortest-first
+"""
+
+
+def pick(waiting):
+    return waiting[0]

@@ -1,0 +1,9 @@
+"""Jobs can be compared as they are.
+
+Part: A
+Caught by: raised
+"""
+
+
+def pick(waiting):
+    return min(waiting)
