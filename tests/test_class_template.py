@@ -74,3 +74,10 @@ def test_it_can_be_released(tmp_path: Path) -> None:
 
 def test_it_is_no_lab_of_the_class_itself() -> None:
     assert LAB.name not in FOLDERS
+
+
+def test_the_guide_for_instructors_names_every_lab_and_what_it_takes() -> None:
+    guide = (ROOT / "README.md").read_text("utf-8")
+    rows = [line for line in guide.splitlines() if line.startswith("| ") and "README.md)" in line]
+    assert all(any(f"[{name}]({name}/README.md)" in row for row in rows) for name in FOLDERS)
+    assert all(row.rstrip("| ").endswith("h") for row in rows)

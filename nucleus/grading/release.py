@@ -6,6 +6,7 @@ every hidden test is looked for in what came out; where any survives, nothing is
 """
 
 import json
+import logging
 import re
 import shutil
 import tempfile
@@ -75,12 +76,30 @@ def _build(notebooks: list[Path], name: str, course: Path) -> list[Path]:
     config.CourseDirectory.assignment_id = name
     config.GenerateAssignment.no_database = True
     config.SaveCells.enabled = False
+    said = _Said()
+    course_directory = CourseDirectory(config=config, log=said.logger)
     try:
-        GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
-    except NbGraderException as error:
-        raise NucleusError(f"nbgrader cannot release {name}: {error}") from None
+        GenerateAssignment(course_directory, config=config, log=said.logger).start()
+    except NbGraderException:
+        raise NucleusError(f"nbgrader cannot release {name}: {said.why}") from None
     built = course / "release" / name
     return [built / notebook.name for notebook in notebooks]
+
+
+class _Said(logging.Handler):
+    """Keeps why nbgrader gave up, which it tells its log only."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.why = "it does not say why"
+        self.logger = logging.Logger("nbgrader")  # of our own: nothing of it is printed
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error itself, the last line of its first traceback."""
+        text = record.getMessage()
+        if "Traceback" in text:
+            self.why = text.strip().splitlines()[-1]
 
 
 # ---- does anything survive? -----------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from nucleus.core.events import WorkerJoined, WorkerLeft, WorkerLost
 from nucleus.core.ledger import TICK
-from nucleus.grading.simulated import AFTERMATH
+from nucleus.grading.simulated import AFTERMATH, marked
 from nucleus.history.diagram import MASTER, Arrow, Diagram, Mark
 from nucleus.history.history import History
 from nucleus.history.invariants import Breach, Cases, Invariant
@@ -120,7 +120,7 @@ def draw_heartbeats(history: History, breach: Breach) -> Diagram:
                 arrows.append(Arrow(seen.at, received, worker, MASTER, "heartbeat"))
             case _:
                 marks += _mark(seen, worker)
-    return Diagram((MASTER, worker), tuple(arrows), tuple(marks))
+    return marked(Diagram((MASTER, worker), tuple(arrows), tuple(marks)), breach)
 
 
 def _mark(seen: Observation, worker: str) -> Iterator[Mark]:

@@ -99,7 +99,7 @@ class Simulated:
     scenario: Scenario
     rules: Callable[[Thing, Witness], Rules]
     promises: tuple[str | Invariant, ...]
-    draw: Callable[[History, Breach], Diagram] | None = None
+    draw: Callable[[History, Breach], Diagram | None] | None = None
 
     def size(self, seed: int) -> int:
         """Entries of the plan of ``seed``."""
@@ -115,7 +115,7 @@ class Simulated:
         if witness.findings:
             jobs, at = list(witness.jobs), witness.findings[0].at
             breach = None if at is None else Breach(at, "")
-            return Play(tuple(witness.findings), seen, lambda: _draw(run.history, jobs, breach))
+            return Play(tuple(witness.findings), seen, lambda: draw_jobs(run.history, jobs, breach))
         findings = tuple(_finding(rule, breach) for rule, breach in broken)
         return Play(findings, seen, lambda: self._tell(run, broken))
 
@@ -133,11 +133,11 @@ class Simulated:
             return None
         rule, breach = broken[0]
         if self.draw is not None:
-            return _marked(self.draw(run.history, breach), breach)
+            return self.draw(run.history, breach)
         jobs = [breach.job]
         if INVARIANTS.get(rule.name) is rule:
             jobs += _jobs_of(shrink_history(run.history, rule.name))
-        return _draw(run.history, jobs, breach)
+        return draw_jobs(run.history, jobs, breach)
 
 
 def in_words(text: str) -> str:
@@ -154,7 +154,9 @@ def _jobs_of(history: History) -> list[str]:
     return [event.job_id for event in events if isinstance(event, JobSubmitted)]
 
 
-def _draw(history: History, jobs: Iterable[str], breach: Breach | None = None) -> Diagram | None:
+def draw_jobs(
+    history: History, jobs: Iterable[str], breach: Breach | None = None
+) -> Diagram | None:
     """The story of ``jobs``, up to the breach, if there is one."""
     known = _jobs_of(history)
     shown = list(dict.fromkeys(job for job in jobs if job in known))[:DRAWN] or known[:DRAWN]
@@ -165,10 +167,11 @@ def _draw(history: History, jobs: Iterable[str], breach: Breach | None = None) -
         seen = [o for o in history.observations if o.at <= until]
         history = replace(history, observations=seen)
     diagram = draw(history, shown)
-    return diagram if breach is None else _marked(diagram, breach)
+    return diagram if breach is None else marked(diagram, breach)
 
 
-def _marked(diagram: Diagram, breach: Breach) -> Diagram:
+def marked(diagram: Diagram, breach: Breach) -> Diagram:
+    """With a mark where the promise broke."""
     mark = Mark(breach.at, MASTER, "here the promise breaks", fault=True)
     return replace(diagram, marks=tuple(sorted((*diagram.marks, mark), key=_at)))
 

@@ -24,6 +24,7 @@ from nucleus.core.events import (
     WorkerLeft,
     WorkerLost,
 )
+from nucleus.core.job import job_number
 from nucleus.core.news import Acknowledged, Ended
 from nucleus.history.history import History
 from nucleus.history.observations import (
@@ -265,6 +266,8 @@ class _Canvas:
 
     def __init__(self, diagram: Diagram, width: int) -> None:
         self._diagram, self._width = diagram, width
+        jobs = {arrow.job_id for arrow in diagram.arrows if arrow.job_id}
+        self._several = len(jobs) > 1  # so that each message has to say which it is about
         columns = max(len(diagram.lifelines), 1)
         self._step = max((width - TIME) // columns, NARROWEST)
         self._at = {
@@ -304,7 +307,9 @@ class _Canvas:
         start, end = self._at[arrow.sender], self._at[arrow.receiver]
         row = list(self._bare())
         left, right = min(start, end) + 1, max(start, end)
-        label = f" {arrow.what} "[: max(right - left - 2, 0)]
+        job = job_number(arrow.job_id) if self._several else 0
+        label = f" {job}: {arrow.what} " if job else f" {arrow.what} "
+        label = label[: max(right - left - 2, 0)]
         row[left:right] = label.center(right - left, "─" if arrives else "╌")
         tip = right - 1 if end > start else left
         row[tip] = self._tip(arrow, rightwards=end > start, arrives=arrives)

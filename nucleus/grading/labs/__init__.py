@@ -2,7 +2,7 @@
 
 from nucleus.core.errors import InvalidArgument
 from nucleus.grading.lab import Lab
-from nucleus.grading.labs import durability, failure_detector, fencing, queue, requeue
+from nucleus.grading.labs import durability, failure_detector, fencing, poison, queue, requeue
 
 LABS: dict[str, Lab] = {
     lab.name: lab
@@ -11,6 +11,7 @@ LABS: dict[str, Lab] = {
         failure_detector.LAB,
         requeue.LAB,
         fencing.LAB,
+        poison.LAB,
         durability.LAB,
     )
 }

@@ -1,0 +1,14 @@
+"""The attempts of a job are those that are over.
+
+Part: A
+Caught by: attempts-are-limited
+"""
+
+
+def what_next(job, how):
+    innocent = not how.reported and how.place >= how.slots
+    if innocent:
+        return False, 0
+    if job.attempts >= job.max_attempts:
+        return None
+    return True, min(2**job.attempts, 8) if how.reported else 0
