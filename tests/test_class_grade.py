@@ -27,6 +27,7 @@ from tests.support import eventually
 
 FEW = "10"  # schedules
 HOSTILE_HERE = ("exits", "forks_by_the_back_door", "deletes")  # one of each kind, and quick
+NO_TEXT = """{"cells": [{"cell_type": "code", "source": "def accept(a, b): return '\\ud800'"}]}"""
 CLASS = 60
 LARGEST = 2_000  # MiB that a child process may have held
 
@@ -59,13 +60,14 @@ def test_a_class_gets_its_marks_and_pages_whatever_a_neighbour_does(
     solutions = {"ada": RIGHT, "bob": WRONG, **{name: source for name, (source, _) in bad.items()}}
     folder, to = hand_in(tmp_path / "in", solutions), tmp_path / "out"
     (folder / "eve.ipynb").write_text("no notebook")
+    (folder / "zoe.ipynb").write_text(NO_TEXT)
     arguments = ["class", "grade", str(folder), "--lab", LAB, "--to", str(to), "--schedules", FEW]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "ada 05-fencing: 10 of 10 points\n" in result.stdout
-    assert "1 could not be graded" in result.stdout
+    assert "2 could not be graded" in result.stdout
     marks = marks_in(to)
-    assert list(marks) == sorted([*solutions, "eve"])
+    assert list(marks) == sorted([*solutions, "eve", "zoe"])
     ada, bob = marks["ada"], marks["bob"]
     assert [ada[key] for key in ("points", "of", "A", "B", "C", "D", "note")] == [
         *("10", "10", "2", "3", "3", "2", "")
@@ -76,6 +78,7 @@ def test_a_class_gets_its_marks_and_pages_whatever_a_neighbour_does(
         assert marks[name]["points"] == "0"
         assert f"A: {found}" in marks[name]["note"]
     assert marks["eve"]["note"].startswith("eve.ipynb is no notebook that can be read")
+    assert marks["zoe"]["note"].startswith("could not be judged")
     page = (to / "students" / "bob" / f"{LAB}.html").read_text("utf-8")
     assert "Part D, Strangers: fail, 0 of 2 points" in page
     assert 'src="data:image/png;base64,' in page

@@ -74,6 +74,7 @@ def test_an_answer_shows_its_series_and_adds_them_up() -> None:
     assert len(shown) == SHOWN + 2
     assert shown[-1].strip() == "and 1 more"
     assert repr(Answer("tea", ())).splitlines() == ["tea", "  (nothing)"]
+    assert repr(Answer("time", (("now", 1_795_533_550.0),))).endswith("1,795,533,550")
 
 
 def test_samples_are_named_as_they_are_written() -> None:

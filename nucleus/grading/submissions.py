@@ -15,6 +15,7 @@ from pathlib import Path
 from symtable import symtable
 
 from nucleus.core.errors import InvalidArgument
+from nucleus.core.refusals import one_line
 from nucleus.grading.lab import Lab
 
 KINDS = (".py", ".ipynb")
@@ -46,11 +47,11 @@ def collect(folder: Path, labs: Iterable[Lab]) -> list[Submission]:
         if path.is_symlink() or path.name.startswith("."):
             continue  # a link could lead to what somebody else wrote
         if path.is_dir():
-            places[path.name] = path
-            files[path.name] += _files(path)
+            places[_name(path.name)] = path
+            files[_name(path.name)] += _files(path)
         elif path.suffix in KINDS:
-            places.setdefault(path.stem, path)
-            files[path.stem].append(path)
+            places.setdefault(_name(path.stem), path)
+            files[_name(path.stem)].append(path)
     if not files:
         raise InvalidArgument(f"folder: {folder} holds no notebook, no .py file and no folder")
     asked = list(labs)
@@ -59,6 +60,11 @@ def collect(folder: Path, labs: Iterable[Lab]) -> list[Submission]:
         for student in sorted(files)
         for submission in _of_student(student, places[student], files[student], asked)
     ]
+
+
+def _name(text: str) -> str:
+    """A student's name that can be written anywhere, whatever bytes the file's name has."""
+    return one_line(text.encode("utf-8", "backslashreplace").decode())
 
 
 def _files(folder: Path) -> list[Path]:

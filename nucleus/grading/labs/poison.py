@@ -152,12 +152,20 @@ _BUDGET = Simulated(
         jobs=(3, 7),
         kinds={"failing": 2, "flaky": 2, "quick": 1},
         max_attempts=(1, 2, 3, 5),
+        storm=4.0,
+        calm=40.0,
     ),
     rules,
     (_LIMITED, EARLY, _ADD_UP, _ENDS),
 )
 _BACKOFF = Simulated(
-    Scenario(jobs=(2, 5), kinds={"failing": 2, "flaky": 1, "quick": 1}, max_attempts=(3, 6)),
+    Scenario(
+        jobs=(2, 5),
+        kinds={"failing": 2, "flaky": 1, "quick": 1},
+        max_attempts=(3, 6),
+        storm=4.0,
+        calm=60.0,
+    ),
     rules,
     (DOUBLES, _LIMITED, EARLY, _ADD_UP, _ENDS),
 )
@@ -175,7 +183,7 @@ _POISON = Simulated(
 )
 _PREFETCHED = Simulated(
     Scenario(
-        jobs=(15, 25),
+        jobs=(12, 20),
         kinds={"killer": 1, "quick": 12},
         slots=(1, 2),
         moments=2,

@@ -189,7 +189,7 @@ _FIRST = Simulated(
 )
 _OLDEST = Simulated(
     Scenario(
-        jobs=(8, 14),
+        jobs=(8, 12),
         kinds={"slow": 1},
         max_attempts=(6,),
         slots=(2, 3),
@@ -201,7 +201,7 @@ _OLDEST = Simulated(
 )
 _ALL = Simulated(
     Scenario(
-        jobs=(8, 16),
+        jobs=(7, 13),
         kinds={"quick": 1, "slow": 4, "flaky": 3},
         priorities=(0, 0, 0, 5, -3),
         max_attempts=(6,),
