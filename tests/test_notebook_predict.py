@@ -76,6 +76,7 @@ def test_who_agrees_with_the_default_says_so_with_the_button() -> None:
     assert not guess.touched
     guess.button.click()
     assert guess.compare(5).words == "You predicted 5 s; it was 5 s, 1 times as much."
+    assert guess.compare(0).words == "You predicted 5 s; it was 0 s."
 
 
 def test_without_a_student_the_default_stands_and_is_said_to(

@@ -32,7 +32,7 @@ LESSONS = sorted(name for name in NAMES if name[:2].isdigit())
 
 LONGEST_CELL = 12  # lines
 LOGIC = (ast.If, ast.While, ast.ClassDef, ast.AsyncFunctionDef, ast.Match, ast.Global)
-LAB = re.compile(r"\*\*Lab \d, [A-Z][\w -]+\*\*.*it comes with the labs")
+LAB = re.compile(r"\*\*Lab \d, [A-Z][\w -]+\*\*.*it (is in `labs/(\d\d-[a-z-]+)`|comes with)")
 QUESTION = re.compile(r"<details><summary>(\d)\. .+?</summary>\n\n.+?\n\n</details>", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMES_OF_OTHERS = "simpy"  # right, though codespell does not know them
@@ -213,7 +213,9 @@ def test_a_lesson_begins_with_its_title_and_ends_with_three_questions_and_its_la
     assert cells(name)[0].source.startswith(f"# {name[:2]} ")
     text = prose(name)
     assert QUESTION.findall(text) == ["1", "2", "3"]
-    assert LAB.search(text)
+    lab = LAB.search(text)
+    assert lab
+    assert lab[2] is None or (NOTEBOOKS.parent / "labs" / lab[2]).is_dir()
 
 
 @pytest.mark.parametrize("name", [*NAMES, "glossary"])

@@ -215,7 +215,9 @@ def _said(points: Sequence[Point]) -> str:
 
 
 def _times(predicted: float, measured: float) -> str:
-    return f", {_figures(measured / predicted, 2)} times as much" if predicted > 0 else ""
+    if predicted <= 0 or measured <= 0:
+        return ""
+    return f", {_figures(measured / predicted, 2)} times as much"
 
 
 def _figures(value: float, count: int) -> str:
