@@ -186,7 +186,7 @@ def test_a_name_is_no_formula_for_a_spreadsheet(tmp_path: Path) -> None:
 # ---- a whole class --------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.full
 @pytest.mark.timeout(900)
 def test_sixty_submissions_with_ten_hostile_ones_get_the_marks_that_each_gets_alone(
     tmp_path: Path, precious: Path

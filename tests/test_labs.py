@@ -135,7 +135,7 @@ def test_a_wrong_solution_fails_for_the_reason_that_it_names(solution: Solution)
 
 
 @right
-@pytest.mark.long
+@pytest.mark.full
 def test_a_right_solution_passes_all_schedules(solution: Solution) -> None:
     for report in judge(solution.lab, solution.code):
         assert report.finding is None
@@ -143,7 +143,7 @@ def test_a_right_solution_passes_all_schedules(solution: Solution) -> None:
 
 
 @wrong
-@pytest.mark.long
+@pytest.mark.full
 def test_a_wrong_solution_passes_until_the_part_that_is_about_it(solution: Solution) -> None:
     part, name = solution.reason
     reports = judge(solution.lab, solution.code)
