@@ -30,7 +30,7 @@ test: lint types ## Lint, check types, and run every test that is not slow
 	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not full"
 
 test-long: .venv/.stamp ## Run the slow tests
-	@$(BIN)/pytest -m "long and not full" || { code=$$?; \
+	@$(BIN)/pytest -n 2 --dist loadfile -m "long and not full" || { code=$$?; \
 	test $$code -eq 5 || exit $$code; echo "No test is marked long."; }
 
 test-full: .venv/.stamp ## Run the slow tests at their full sizes

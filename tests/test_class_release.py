@@ -18,13 +18,20 @@ from nucleus.grading.witness import NOT_WRITTEN
 from tests.classroom_support import LAB
 from tests.labs_support import FOLDERS, ROOT
 
+FEW = 3  # schedules
+
 
 def copy_of_the_lab(folder: Path) -> Path:
     shutil.copytree(ROOT / LAB, folder / LAB, ignore=shutil.ignore_patterns("right", "wrong"))
     return folder / LAB
 
 
-@pytest.mark.parametrize("name", [LAB, *(pytest.param(n, marks=pytest.mark.long) for n in FOLDERS)])
+each_lab = pytest.mark.parametrize(
+    "name", [LAB, *(pytest.param(n, marks=pytest.mark.long) for n in FOLDERS if n != LAB)]
+)
+
+
+@each_lab
 def test_the_student_version_has_all_but_the_solution(name: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["class", "release", name, "--to", str(tmp_path)])
     assert result.exit_code == 0, result.output
@@ -41,6 +48,16 @@ def test_the_student_version_has_all_but_the_solution(name: str, tmp_path: Path)
     for report in judge(LABS[name], code, schedules=1):
         assert report.finding is not None
         assert report.finding.name == NOT_WRITTEN
+
+
+@each_lab
+def test_what_is_graded_of_a_solved_notebook_passes(name: str, tmp_path: Path) -> None:
+    shutil.copy(next((ROOT / name).glob("*.ipynb")), tmp_path)
+    (submission,) = collect(tmp_path, LABS.values())
+    assert submission.lab is LABS[name]
+    code = Code(submission.lab.entry, submission.code.encode(), "lab.py")
+    for report in judge(submission.lab, code, schedules=FEW):
+        assert report.finding is None
 
 
 def test_a_solution_that_stands_anywhere_else_stops_the_release(tmp_path: Path) -> None:

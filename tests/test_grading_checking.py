@@ -120,9 +120,10 @@ def test_code_typed_in_a_notebook_is_carried_with_what_it_uses(
     assert check(notebook["accept"], "A", schedules=1).passed
 
 
-def test_calling_the_package_for_the_answer_is_no_solution() -> None:
+@pytest.mark.parametrize("module", ["nucleus.core.checks", "nucleus.grading.labs.fencing"])
+def test_calling_the_package_for_the_answer_is_no_solution(module: str) -> None:
     notebook: dict[str, Any] = {"__name__": "__main__"}
-    source = "from nucleus.core.checks import refuse_report\ndef accept(job, report):\n"
+    source = f"from {module} import refuse_report\ndef accept(job, report):\n"
     exec(source + "    return refuse_report(job, report, report) is None", notebook)
     finding = check(notebook["accept"], "A", schedules=1).parts["A"].report.finding
     assert finding is not None

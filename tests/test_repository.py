@@ -20,8 +20,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf
 PINNED = ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"]
 STUBS = ["job_queue_pb2.py", "job_queue_pb2.pyi", "job_queue_pb2_grpc.py"]
 VERBS = (
-    "help setup lab demo test test-long test-full lint types proto diagram screenshots bench bench-quick clean"
-    " requirements"
+    "help setup lab demo test test-long test-full lint types proto diagram screenshots bench bench-quick"
+    " clean requirements"
 )
 
 # Where conda-forge calls a package by another name than PyPI.
