@@ -17,11 +17,11 @@ from tests.support import require
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-PINNED = ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"]
+PINNED = [f"requirements{of}.txt" for of in ("", "-dev", "-bench", "-services", "-build")]
 STUBS = ["job_queue_pb2.py", "job_queue_pb2.pyi", "job_queue_pb2_grpc.py"]
 VERBS = (
-    "help setup lab demo test test-long test-full lint types proto diagram screenshots bench bench-quick"
-    " clean requirements"
+    "help setup lab demo test test-long test-full lint types proto diagram screenshots"
+    " bench bench-quick clean requirements"
 )
 
 # Where conda-forge calls a package by another name than PyPI.
