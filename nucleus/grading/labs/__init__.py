@@ -2,7 +2,16 @@
 
 from nucleus.core.errors import InvalidArgument
 from nucleus.grading.lab import Lab
-from nucleus.grading.labs import durability, failure_detector, fencing, poison, queue, requeue
+from nucleus.grading.labs import (
+    durability,
+    failure_detector,
+    fencing,
+    metrics,
+    poison,
+    queue,
+    queueing,
+    requeue,
+)
 
 LABS: dict[str, Lab] = {
     lab.name: lab
@@ -12,6 +21,8 @@ LABS: dict[str, Lab] = {
         requeue.LAB,
         fencing.LAB,
         poison.LAB,
+        queueing.LAB,
+        metrics.LAB,
         durability.LAB,
     )
 }
