@@ -9,18 +9,7 @@ from typing import Any
 
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
-
-from tests.support import require
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from playwright.sync_api import ConsoleMessage, Page, Request
 
 PREFIX = "/user/ada/proxy/5000"
 """What the proxy takes away."""
@@ -83,16 +72,6 @@ def behind_prefix(url: str) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run a real Chromium, or skip where there is none."""
-    path = require("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watchful:

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from nucleus import Cluster
-from tests.page_support import Watchful, behind_prefix, chromium, violations
+from tests.chromium_support import running_chromium
+from tests.page_support import Watchful, behind_prefix, violations
 
 pytestmark = pytest.mark.long
 
@@ -25,7 +26,7 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as browser:
+    with running_chromium() as browser:
         yield browser
 
 

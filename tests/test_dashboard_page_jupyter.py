@@ -12,7 +12,8 @@ import requests
 from playwright.sync_api import expect
 
 from nucleus.services.dashboard.jupyter import ICON, server_process
-from tests.page_support import Watchful, chromium
+from tests.chromium_support import running_chromium
+from tests.page_support import Watchful
 from tests.support import eventually, free_port, running_master, running_worker
 
 TOKEN = {"Authorization": "token secret"}
@@ -55,7 +56,7 @@ def test_the_page_works_from_jupyterlabs_launcher(jupyter: str) -> None:
     servers = requests.get(f"{jupyter}/server-proxy/servers-info", headers=TOKEN, timeout=20).json()
     entry = next(each for each in servers["server_processes"] if each["name"] == "nucleus")
     assert entry["launcher_entry"]["title"] == "Nucleus"
-    with chromium() as browser:
+    with running_chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)

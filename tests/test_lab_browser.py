@@ -10,19 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
-from tests.support import eventually, free_port, require
+from tests.chromium_support import running_chromium
+from tests.support import eventually, free_port
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @pytest.fixture
@@ -53,11 +46,8 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    path = require("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with running_chromium() as browser:
         yield browser.new_page(viewport={"width": 1200, "height": 1400})
-        browser.close()
 
 
 def run_until(page: Page, done: Locator) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from tests.support import eventually, free_port, require
-from tests.test_lab_browser import FLAGS, answers
+from tests.chromium_support import running_chromium
+from tests.support import eventually, free_port
+from tests.test_lab_browser import answers
 
 THEMES = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -74,15 +75,12 @@ def start_lab(tmp_path: Path) -> Iterator[Callable[[tuple[str, ...], str], str]]
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    path = require("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with running_chromium() as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 1900})
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
         yield page
         expect.set_options(timeout=5_000)
-        browser.close()
 
 
 def open_and_run(page: Page, url: str) -> None:

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from nucleus.notebook.picture import STATIC
 from nucleus.notebook.scene import COUNTED, View
-from tests.support import require
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+from tests.chromium_support import running_chromium
 
 # What anywidget hands to `render`, kept in variables that a test can look at.
 SETUP = """async (source) => {
@@ -44,11 +42,8 @@ SETUP = """async (source) => {
 
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Page]:
-    path = require("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with running_chromium() as browser:
         yield browser.new_page(viewport={"width": 900, "height": 700})
-        browser.close()
 
 
 @pytest.fixture
