@@ -27,7 +27,7 @@ demo: .venv/.stamp ## Do real work, kill a worker, and prove that nothing was lo
 	$(BIN)/nucleus demo
 
 test: lint types ## Lint, check types, and run every test that is not slow
-	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not full"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not long and not full"
 
 test-long: .venv/.stamp ## Run the slow tests
 	@$(BIN)/pytest -n 2 --dist loadfile -m "long and not full" || { code=$$?; \

@@ -29,9 +29,13 @@ def make(home: Path = HOME) -> list[str]:
         path = home / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Whole or not at all: a half one would be kept for ever.
+            fresh = path.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            fresh.write_text(secrets.token_urlsafe(BITS // 8) + "\n")
             # Whoever has the volume may read it: the containers have users of their own.
-            path.write_text(secrets.token_urlsafe(BITS // 8) + "\n")
-            path.chmod(0o444)
+            fresh.chmod(0o444)
+            fresh.replace(path)
             made.append(name)
     return made
 

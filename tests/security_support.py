@@ -10,7 +10,7 @@ import requests
 from nucleus.cluster import Cluster
 from nucleus.services.common.main import raise_descriptor_limit
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "correct-horse=battery-staple"  # with a sign that headers have a meaning for
 WRONG = "incorrect-horse-battery-staple"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -31,6 +31,16 @@ def test_a_master_that_serves_is_well(master: Master) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{master.address}: well\n")
 
 
+def test_no_proxy_of_the_environment_stands_between(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert health(master.address).exit_code == 0
+
+
 def test_a_master_that_is_gone_is_not() -> None:
     address = f"127.0.0.1:{free_port()}"
     result = health(address)

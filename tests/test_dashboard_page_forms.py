@@ -186,6 +186,7 @@ REFUSED = {
     "of another port": {"Origin": "http://127.0.0.1:1"},
     "of another site, in an older browser": {"Origin": "https://evil.example"},
     "of a page without an origin, such as a file": {"Origin": "null"},
+    "of what is no address": {"Origin": "http://["},
     "of a page that claims its origin only": {
         "Sec-Fetch-Site": "cross-site",
         "Origin": "http://HOST",

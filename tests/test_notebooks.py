@@ -32,7 +32,7 @@ LESSONS = sorted(name for name in NAMES if name[:2].isdigit())
 
 LONGEST_CELL = 12  # lines
 LOGIC = (ast.If, ast.While, ast.ClassDef, ast.AsyncFunctionDef, ast.Match, ast.Global)
-LAB = re.compile(r"\*\*Lab \d, [A-Z][\w -]+\*\*.*it (is in `labs/(\d\d-[a-z-]+)`|comes with)")
+LAB = re.compile(r"\*\*Lab \d, [A-Z][\w -]+\*\*.*it is in `labs/(\d\d-[a-z-]+)`")
 QUESTION = re.compile(r"<details><summary>(\d)\. .+?</summary>\n\n.+?\n\n</details>", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMES_OF_OTHERS = "simpy"  # right, though codespell does not know them
@@ -215,7 +215,7 @@ def test_a_lesson_begins_with_its_title_and_ends_with_three_questions_and_its_la
     assert QUESTION.findall(text) == ["1", "2", "3"]
     lab = LAB.search(text)
     assert lab
-    assert lab[2] is None or (NOTEBOOKS.parent / "labs" / lab[2]).is_dir()
+    assert (NOTEBOOKS.parent / "labs" / lab[1]).is_dir()
 
 
 @pytest.mark.parametrize("name", [*NAMES, "glossary"])

@@ -46,7 +46,9 @@ def _ask_by_http(page: str) -> str:
     import requests
 
     try:
-        answer = requests.get(page, timeout=PATIENCE)
+        with requests.Session() as session:
+            session.trust_env = False  # a neighbour: no proxy stands between
+            answer = session.get(page, timeout=PATIENCE)
     except requests.RequestException as error:
         return f"{page}: no answer ({type(error).__name__})"
     return "" if answer.ok else f"{page}: {answer.status_code} {answer.reason}"

@@ -205,6 +205,8 @@ class Tracker:
         return None
 
     def _not_sent(self, batch: list[Order], error: grpc.aio.AioRpcError) -> str | None:
+        if is_unauthenticated(error):
+            raise rpc_error(error) from None
         with self._lock:
             if error.code() in PASSING:
                 self._session.broken()

@@ -38,11 +38,17 @@ def loss_of_a_worker(client: Client, within: float) -> Loss:
     before = set(_lost(client))
     if os.environ.get(ALONE) == "1":
         return Loss()
+    fresh: dict[str, WorkerView] = {}
+
+    def seen() -> bool:
+        fresh.update({n: worker for n, worker in _lost(client).items() if n not in before})
+        return bool(fresh)
+
     try:
-        wait_until(lambda: _lost(client).keys() - before, within)
+        wait_until(seen, within)
     except TimeoutError:
         return Loss()
-    name, worker = next((n, w) for n, w in _lost(client).items() if n not in before)
+    name, worker = next(iter(fresh.items()))
     return Loss(name, worker.heartbeat_age)
 
 

@@ -40,6 +40,8 @@ SERVER_OPTIONS = [
 ]
 CHANNEL_OPTIONS = [
     *_LIMITS,
+    # The environment's HTTP proxy is for web pages: it is not to see jobs and tokens.
+    ("grpc.enable_http_proxy", 0),
     # A connection that swallows everything is noticed after 10 s, like a silent worker.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),

@@ -10,10 +10,12 @@ the end, and on Ctrl-C. Needs Python 3.11 and nothing else.
 
 import argparse
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 PROJECT = "nucleus"
@@ -50,7 +52,11 @@ def schedule(seed: int, seconds: float, every: float = EVERY) -> list[Fault]:
 
 def docker(*arguments: str) -> str:
     """Run ``docker``; return what it printed. Raises ``CalledProcessError``."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
+    command = ["docker", *arguments]
+    # In a session of its own: Ctrl-C is for this script, which mends what it broke.
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, start_new_session=True
+    )
     return done.stdout.strip()
 
 
@@ -59,7 +65,7 @@ class Containers:
 
     def __init__(self, project: str) -> None:
         self.project = project
-        self._broken: dict[str, Callable[[], str]] = {}  # how to mend it, by container
+        self.broken: dict[str, tuple[str, ...]] = {}  # the command that mends it, by container
 
     def of(self, service: str) -> list[str]:
         """Return the names of a service's containers that run, in order."""
@@ -70,36 +76,44 @@ class Containers:
 
     def break_one(self, fault: Fault) -> str | None:
         """Carry out a fault; return the container's name, or None if there is none to break."""
-        names = [name for name in self.of(fault.service) if name not in self._broken]
+        names = [name for name in self.of(fault.service) if name not in self.broken]
         if not names:
             return None
         name = names[int(fault.which * len(names))]
-        self._broken[name] = getattr(self, f"_{fault.how}")(name, fault.service)
+        harm, repair = self._commands(fault, name)
+        self.broken[name] = repair  # first: whoever interrupts the next line wants it mended
+        docker(*harm)
         return name
 
     def mend(self, name: str) -> None:
-        """Undo what was done to a container, if anything was."""
-        if repair := self._broken.pop(name, None):
-            repair()
+        """Undo what was done to a container, if anything was. Raises ``CalledProcessError``."""
+        if repair := self.broken.get(name):
+            docker(*repair)
+            del self.broken[name]
 
     def mend_all(self) -> None:
-        """Undo everything."""
-        for name in list(self._broken):
-            self.mend(name)
+        """Undo everything that can be; ``broken`` has the rest. Ctrl-C does not stop it."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            for name in list(self.broken):
+                with suppress(subprocess.CalledProcessError):
+                    self.mend(name)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
-    def _kill(self, name: str, service: str) -> Callable[[], str]:
-        docker("kill", name)
-        return lambda: docker("start", name)
-
-    def _pause(self, name: str, service: str) -> Callable[[], str]:
-        docker("pause", name)
-        return lambda: docker("unpause", name)
-
-    def _disconnect(self, name: str, service: str) -> Callable[[], str]:
+    def _commands(self, fault: Fault, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The command that breaks a container, and the one that mends it."""
         network = f"{self.project}_default"
-        docker("network", "disconnect", network, name)
-        # Under the name by which the others look for it.
-        return lambda: docker("network", "connect", "--alias", service, network, name)
+        # Connected again under the name by which the others look for it.
+        alias = ("--alias", fault.service)
+        return {
+            "kill": (("kill", name), ("start", name)),
+            "pause": (("pause", name), ("unpause", name)),
+            "disconnect": (
+                ("network", "disconnect", network, name),
+                ("network", "connect", *alias, network, name),
+            ),
+        }[fault.how]
 
 
 def run(containers: Containers, faults: Sequence[Fault], say: Callable[[str], None]) -> int:
@@ -113,8 +127,9 @@ def run(containers: Containers, faults: Sequence[Fault], say: Callable[[str], No
             at, fault, broken = agenda.pop(0)
             time.sleep(max(0.0, began + at - time.monotonic()))
             if broken:
-                containers.mend(broken)
-                say(f"{at:6.1f} s  mended      {broken}")
+                with suppress(subprocess.CalledProcessError):  # it is tried again at the end
+                    containers.mend(broken)
+                    say(f"{at:6.1f} s  mended      {broken}")
             elif name := containers.break_one(fault):
                 fired += 1
                 say(f"{at:6.1f} s  {fault.how:<10}  {name}, for {fault.lasts:.0f} s")
@@ -138,12 +153,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     faults = schedule(chosen.seed, 60 * chosen.minutes, chosen.every)
     print(f"seed {chosen.seed}: {len(faults)} faults in {chosen.minutes:g} min; Ctrl-C mends all")
+    code = 0
     try:
-        print(f"{run(containers, faults, print)} faults, everything mended")
+        print(f"{run(containers, faults, print)} faults")
     except KeyboardInterrupt:
-        print("\neverything mended")
-        return 130
-    return 0
+        code = 130
+    if containers.broken:
+        commands = "; ".join(f"docker {' '.join(words)}" for words in containers.broken.values())
+        print(f"not mended, try: {commands}", file=sys.stderr)
+        return code or 1
+    print("everything mended")
+    return code
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from nucleus.grading.labs import (
     durability,
     failure_detector,
     fencing,
+    first_job,
     metrics,
     poison,
     queue,
@@ -16,6 +17,7 @@ from nucleus.grading.labs import (
 LABS: dict[str, Lab] = {
     lab.name: lab
     for lab in (
+        first_job.LAB,
         queue.LAB,
         failure_detector.LAB,
         requeue.LAB,

@@ -56,4 +56,7 @@ def _is_from_here() -> bool:
     if site is not None:
         return site in ("same-origin", "none")  # "none": typed into the address bar
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:  # it is no address at all
+        return False
