@@ -1,0 +1,10 @@
+"""Who is submitted is done.
+
+Part: A
+Caught by: nothing-is-lost
+"""
+
+
+def first_jobs(client, numbers):
+    handles = [client.submit("Root", number) for number in numbers]
+    return [handle.result() for handle in handles if handle.done()]
