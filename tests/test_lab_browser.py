@@ -1,5 +1,6 @@
 """The first lesson in a real JupyterLab in a real Chromium, as a student sees it."""
 
+import os
 import re
 import shutil
 import signal
@@ -27,7 +28,9 @@ def lab(tmp_path: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "nucleus", "lab", "--notebooks", str(notebooks)]
     options = ["--no-browser", f"--port={port}", "--IdentityProvider.token=secret"]
     with open(tmp_path / "lab.log", "wb") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+        # A workspace of its own: otherwise JupyterLab opens again what it had open before.
+        own = os.environ | {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=own)
     url = f"http://127.0.0.1:{port}"
     try:
         eventually(lambda: answers(f"{url}/api?token=secret"), timeout=60)
