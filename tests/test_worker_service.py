@@ -204,6 +204,7 @@ def test_a_slot_that_a_timed_out_thread_leaves_is_used_before_the_next_heartbeat
         Client(master.address) as client,
         running_worker(master.address, registry=gate.registry, heartbeat_interval=8.0),
     ):
+        eventually(lambda: "Gate" in client.stats().job_types)
         with pytest.raises(JobFailed, match="timed out"):
             client.submit("Gate", 1, timeout=0.1, max_attempts=1).result(timeout=10)
         behind = client.submit("Echo", 2)
