@@ -86,8 +86,10 @@ requirements: .venv/.stamp ## Pin again what pyproject.toml asks for (UPGRADE=--
 	@# uv comes first, pinned and hashed by the same file as everything that it installs.
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@# Compiled once here, not by each process anew where Python is told not to write that down.
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q nucleus
 	@touch $@
 
 .venv/.bench: .venv/.stamp requirements-bench.txt

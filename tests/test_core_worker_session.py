@@ -1,6 +1,7 @@
 """The worker's own rules: what it holds, what it says, when it drains (promises 7, 9 and 11)."""
 
 from dataclasses import replace
+from math import inf
 
 from nucleus.core.credit import AHEAD, MEMORY
 from nucleus.core.refusals import Reason, Refusal
@@ -13,7 +14,7 @@ from nucleus.core.worker import (
     Report,
     WorkerStatus,
 )
-from nucleus.core.worker_session import WorkerSession
+from nucleus.core.worker_session import COMPANY, LINGER, WorkerSession
 from tests.core_support import START, Queue, checked_queue
 
 queue = checked_queue
@@ -125,6 +126,57 @@ def test_an_answer_is_about_the_reports_that_were_sent_and_no_others() -> None:
     worker.finished(done(2), START)
     answer(worker)
     assert reported(worker) == [2]
+
+
+def test_a_report_waits_a_moment_for_others_while_there_is_more_to_run() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2, 3, 4))
+    assert worker.report_due() == inf, "there is nothing to report"
+    worker.to_start(capacity=4)  # an executor that queues
+    worker.finished(done(1), START)
+    worker.finished(done(2), START + 0.01)
+    assert worker.report_due() == START + LINGER, "the oldest decides"
+    worker.finished(done(3), START + 0.02)
+    assert worker.report_due() == -inf, "somebody may be waiting for these alone"
+    assert reported(worker) == [1, 2, 3]
+    answer(worker)
+    assert worker.report_due() == inf
+
+
+def test_reports_that_have_company_enough_wait_for_no_more() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(*range(COMPANY + 2)))
+    worker.to_start(capacity=100)
+    for lease in range(COMPANY):
+        assert worker.report_due() > -inf
+        worker.finished(done(lease), START)
+    assert worker.report_due() == -inf
+
+
+def test_what_has_waited_already_does_not_wait_again() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2, 3, 4, 5))
+    worker.to_start(capacity=5)
+    for lease in (1, 2, 3):
+        worker.finished(done(lease), START)
+    worker.reports(START, limit=2)
+    assert worker.report_due() == -inf, "those that the call had no room for"
+    worker.unanswered()
+    assert reported(worker) == [1, 2, 3]
+    assert worker.report_due() == inf, "all are under way"
+    worker.unanswered()
+    assert worker.report_due() == -inf
+    reported(worker)
+    answer(worker, Refusal(Reason.INVALID, "result: too large"), None, None)
+    assert worker.report_due() == -inf, "the error instead of it"
+
+
+def test_what_a_drain_hands_back_does_not_wait() -> None:
+    worker = opened(slots=1)
+    worker.received(1, jobs(1, 2, 3))
+    worker.to_start(capacity=2)
+    worker.drain()
+    assert worker.report_due() == -inf
 
 
 def test_one_call_carries_so_many_reports() -> None:

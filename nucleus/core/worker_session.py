@@ -4,7 +4,8 @@ A pure state machine beside the ledger. The shell carries messages and runs jobs
 
 - ``open`` → what to send with ``GetJobs``; ``received`` → which leases are new;
 - ``to_start`` → what to give to the executor next, in the order received;
-- ``finished`` when a run ended; ``reports`` → what to send with ``SendResults``;
+- ``finished`` when a run ended; ``report_due`` → when to send what has ended, ``reports`` →
+  what to send with ``SendResults``;
 - ``beat`` → what to send with ``Heartbeat``; ``voided`` → which runs to stop.
 
 A lease is held from receipt until its report is answered. Everything may be repeated: a
@@ -13,6 +14,7 @@ lease that is held is not taken twice, a report is sent until it is answered.
 
 from collections.abc import Iterable
 from itertools import islice
+from math import inf
 
 from nucleus.core.credit import CreditMeter
 from nucleus.core.refusals import Reason, Refusal
@@ -27,6 +29,9 @@ from nucleus.core.worker import (
 )
 
 MAX_REPORTS = 1000  # in one call
+
+LINGER = 0.05  # seconds for which a report waits for others, while there is more to run
+COMPANY = 16  # reports that wait for no more
 
 
 class WorkerSession:
@@ -47,6 +52,7 @@ class WorkerSession:
         self._running: dict[int, Assignment] = {}  # given to the executor, in this order
         self._stopping: set[int] = set()  # void, but the executor could not stop it
         self._reports: dict[int, Report] = {}  # ended, and not answered yet
+        self._report_by = inf  # when the oldest that is not under way is to be sent
         self._stopped: set[int] = set()  # voided and no longer held, not told yet
         self._newest = 0  # the newest lease received; they arrive in ascending order
         self._void_early: set[int] = set()  # voided while still on the way to this worker
@@ -70,12 +76,24 @@ class WorkerSession:
         who = self.name, self.incarnation, self.session
         return Beat(*who, self.credit.state(now), tuple(running), tuple(stopped), leaving)
 
+    def report_due(self) -> float:
+        """When to call ``reports``: a time on the clock, ``-inf`` for now, ``inf`` for never.
+
+        A message costs more than a quick job. So a report waits a moment for others, unless
+        somebody may be waiting for it alone: that is so when there is nothing more to run.
+        """
+        ahead = len(self._waiting) + self.busy - self.slots
+        if self._reports and (ahead <= 0 or len(self._reports) >= COMPANY):
+            return -inf
+        return self._report_by
+
     def reports(self, now: float, limit: int = MAX_REPORTS) -> Reports | None:
         """The reports to send now; ``None`` when there are none, or some are under way."""
         if self._in_call or not self._reports:
             return None
         ready = tuple(that_fit(islice(self._reports.values(), limit)))
         self._in_call = tuple(report.lease for report in ready)
+        self._report_by = inf if len(ready) == len(self._reports) else -inf
         stopped = tuple(sorted(self._stopped))
         return Reports(self.name, self.incarnation, ready, self.credit.state(now), stopped)
 
@@ -109,6 +127,7 @@ class WorkerSession:
             report = self._reports.pop(lease)
             if refusal is not None and refusal.reason is Reason.INVALID:
                 self._reports[lease] = Report(report.job_id, lease, error=refusal.message)
+                self._report_by = -inf
             else:
                 del self._held[lease]
         self._in_call = ()
@@ -116,6 +135,7 @@ class WorkerSession:
     def unanswered(self) -> None:
         """The ``SendResults`` under way broke: its reports are sent again."""
         self._in_call = ()
+        self._report_by = -inf
 
     def must_reopen(self, beat: Beat, answer: BeatAnswer) -> bool:
         """Whether the answer to ``beat`` means that the session is gone, not just under way."""
@@ -171,6 +191,7 @@ class WorkerSession:
         """A run ended; of a voided lease nothing is reported but that it stopped."""
         if self._running.pop(report.lease, None):
             self._reports[report.lease] = report
+            self._report_by = min(self._report_by, now + LINGER)
             self.credit.finished(now, report.run_seconds)
         else:
             self.stopped(report.lease)
@@ -192,6 +213,7 @@ class WorkerSession:
         self.draining = self.credit.closed = True
         for lease, job in self._waiting.items():
             self._reports[lease] = Report(job.job_id, lease, released=True)
+            self._report_by = -inf
         self._waiting.clear()
 
     @property

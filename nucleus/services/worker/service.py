@@ -12,7 +12,9 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import Any
 
 import grpc.aio
@@ -108,7 +110,7 @@ class Worker:
         self._backoff = Backoff(logger, f"worker {self.name}: no master at {self.master}")
         self._awake = asyncio.Event()
         self._awake.set()
-        self._to_report = asyncio.Event()
+        self._to_report = asyncio.Event()  # look again when a report is due
         self._answered = asyncio.Event()  # set while no report waits for its answer
         self._answered.set()
         for duty in (self._receive_for_ever(), self._report_for_ever(), self._beat_for_ever()):
@@ -251,37 +253,47 @@ class Worker:
 
     async def _report_for_ever(self) -> None:
         while True:
-            await self._to_report.wait()
+            await self._until_report_is_due()
             await self._awake.wait()
-            self._to_report.clear()
             try:
-                await self._send_reports()
+                await self._send_some()
             except _CALL_FAILED as error:
-                self._to_report.set()
                 await asyncio.sleep(self._backoff.failed(brief(error)))
+
+    async def _until_report_is_due(self) -> None:
+        while (left := self._session.report_due() - self._clock.now()) > 0:
+            self._to_report.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if left == inf else left):
+                    await self._to_report.wait()
 
     async def _send_reports(self) -> None:
         """Send what has ended until nothing is left; return when all of it is answered."""
-        while True:
-            await self._answered.wait()  # another duty's call is under way
-            reports = self._session.reports(self._clock.now())
-            if reports is None:
-                return
-            self._answered.clear()
-            try:
-                refusals, voided = await self._link.send(reports)
-            except BaseException:
-                self._session.unanswered()
-                raise
-            finally:
-                self._answered.set()
-            await self._awake.wait()
-            for refusal in filter(None, refusals):
-                logger.info("worker %s: a report was refused: %s", self.name, refusal.message)
-            self._session.answered(refusals)
-            self._session.told(reports.stopped)
-            self._stop_jobs(voided)
-            self._start_jobs()
+        while await self._send_some():
+            pass
+
+    async def _send_some(self) -> bool:
+        """Send what has ended, as far as one call takes it; return whether there was any."""
+        await self._answered.wait()  # another duty's call is under way
+        reports = self._session.reports(self._clock.now())
+        if reports is None:
+            return False
+        self._answered.clear()
+        try:
+            refusals, voided = await self._link.send(reports)
+        except BaseException:
+            self._session.unanswered()
+            raise
+        finally:
+            self._answered.set()
+        await self._awake.wait()
+        for refusal in filter(None, refusals):
+            logger.info("worker %s: a report was refused: %s", self.name, refusal.message)
+        self._session.answered(refusals)
+        self._session.told(reports.stopped)
+        self._stop_jobs(voided)
+        self._start_jobs()
+        return True
 
     # ---- heartbeats -------------------------------------------------------------------
 
