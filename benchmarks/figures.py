@@ -47,7 +47,7 @@ class Sizes:
     most: int = 1_000_000  # jobs of any run
     latencies: int = 300
     fibonacci: tuple[int, int] = (25, 600)  # which, how many
-    memory: int = 20_000  # queued jobs
+    memory: int = 20_000  # queued jobs, before those whose memory is measured
     longest_queue: int = 1_000_000
     largest_payload: int = 65_536
     most_workers: int = 8
@@ -103,6 +103,7 @@ class Figures:
             bare = timed(lambda: pool.map(fibonacci, work, chunksize=max(1, count // 40)))
         with running(adapter, SLOTS):
             submit = adapter.ways[Way.EACH]
+            adapter.collect(submit(Job.FIBONACCI, work[:SLOTS]))
             taken = timed(lambda: adapter.collect(submit(Job.FIBONACCI, work)))
         yield Sample(EFFICIENCY, bare / taken)
 
@@ -111,12 +112,22 @@ class Figures:
         if not adapter.queues_alone:
             return
         with running(adapter, workers=0):
-            _fill(adapter, 1_000)
+            _fill(adapter, self.sizes.memory)  # what a server makes once is not that of a job
             before = usage(servers_only=True).memory
-            _fill(adapter, self.sizes.memory)
+            jobs = self._fill_for_a_while(adapter)
             after = usage(servers_only=True).memory
         if after > before:  # else there is no server
-            yield Sample(MEMORY, (after - before) / self.sizes.memory)
+            yield Sample(MEMORY, (after - before) / jobs)
+
+    def _fill_for_a_while(self, adapter: Adapter) -> int:
+        """Queue jobs for some seconds, or until there are many; return how many."""
+        jobs, began = 0, time.perf_counter()
+        while jobs < 10 * self.sizes.memory:
+            _fill(adapter, self.sizes.memory // 2)
+            jobs += self.sizes.memory // 2
+            if time.perf_counter() - began > 5 * self.sizes.seconds:
+                break
+        return jobs
 
     def by_queue(self, adapter: Adapter) -> Iterator[Sample]:
         """Jobs per second behind a queue of that length: submits at its end, and its drain.

@@ -11,6 +11,8 @@ class RegistryCatalog:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        for name in registry.names():
+            registry.check(name, "null")  # loads what checks need, before anybody waits for one
 
     def names(self) -> Iterable[str]:
         """The names of the registered types."""

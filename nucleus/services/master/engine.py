@@ -199,11 +199,12 @@ class Engine:
             await self._off_loop(self._disk, self.store.commit)
             self.metrics.observe_commit(time.perf_counter() - began, len(batch.events))
             self._release_leases(batch)
+        # Workers first, then watchers, then callers: a result is what somebody waits for longest.
+        self._published = batch.next_seq
+        self.watchers.publish((*batch.events, *batch.heartbeats), self._published)
         for effect in self.outbox.committed():
             if not effect.done():
                 effect.set_result(None)
-        self._published = batch.next_seq
-        self.watchers.publish((*batch.events, *batch.heartbeats), self._published)
 
     def _release_leases(self, batch: Changes) -> None:
         leased: defaultdict[str, list[Job]] = defaultdict(list)
