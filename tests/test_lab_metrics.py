@@ -19,9 +19,10 @@ def complaints(solution: Path) -> str:
     exporter = runpy.run_path(str(solution))["Exporter"]()
     for name, done in (('the "fast" one', 7), ("back\\slash", 0), ("two\nlines", 12)):
         exporter.push(1000, name, done)
+    text: str = exporter.text(1012)
     judged = subprocess.run(
         [promtool, "check", "metrics"],
-        input=exporter.text(1012),
+        input=text,
         capture_output=True,
         text=True,
         timeout=20,
