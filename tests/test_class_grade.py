@@ -19,10 +19,12 @@ from nucleus.grading.feedback import feedback
 from nucleus.grading.judge import Outcome, Report
 from nucleus.grading.labs import LABS
 from nucleus.grading.submissions import Submission, collect
+from nucleus.grading.unusual import unusual
 from nucleus.grading.verdict import PartVerdict, Verdict
 from nucleus.history.diagram import Arrow, Diagram
 from tests.classroom_support import LAB, RIGHT, WRONG, enemies, hostile
 from tests.cli_support import running
+from tests.labs_support import Solution, name_of, solutions
 from tests.support import eventually
 
 FEW = "10"  # schedules
@@ -80,6 +82,9 @@ def test_a_class_gets_its_marks_and_pages_whatever_a_neighbour_does(
     assert marks["eve"]["note"].startswith("eve.ipynb is no notebook that can be read")
     assert marks["zoe"]["note"].startswith("could not be judged")
     page = (to / "students" / "bob" / f"{LAB}.html").read_text("utf-8")
+    assert "<h1>Fencing: bob</h1>" in page
+    assert f"The code that was judged, {LAB}.py</summary><pre>" in page
+    assert "\n8  def accept(job, report):\n" in page
     assert "Part D, Strangers: fail, 0 of 2 points" in page
     assert 'src="data:image/png;base64,' in page
     assert all(hint in page for hint in LABS[LAB].parts[3].hints)
@@ -97,7 +102,7 @@ def test_ctrl_c_ends_what_was_started_and_writes_no_marks(tmp_path: Path) -> Non
         judges = _judges(parent)
         code, _, err = child.end(signal.SIGINT)
     assert code == 130
-    assert "Traceback" not in err
+    assert err == "interrupted: marks.csv was not written; pages of some are there\n"
     eventually(lambda: not any(judge.is_running() for judge in judges))
     assert not (tmp_path / "out" / "marks.csv").exists()
 
@@ -138,6 +143,57 @@ def test_bad_usage_is_told_before_anything_runs(
     result = CliRunner().invoke(main, ["class", "grade", str(folder), *words])
     assert result.exit_code == 2
     assert hint in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["grade", "{folder}"], ["release", LAB]], ids=["grade", "release"]
+)
+def test_a_place_where_nothing_can_be_written_is_told(arguments: list[str], tmp_path: Path) -> None:
+    folder = hand_in(tmp_path / "in", {"ada": RIGHT})
+    (tmp_path / "file").touch()
+    words = [word.format(folder=folder) for word in arguments]
+    result = CliRunner().invoke(main, ["class", *words, "--to", str(tmp_path / "file" / "out")])
+    assert result.exit_code == 2
+    assert f"cannot make {tmp_path / 'file' / 'out'}: Not a directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import sys\nsys.modules['nucleus.grading.judge']", ["sys"]),
+        ("import nucleus\nfrom nucleus.grading import judge", ["nucleus.grading"]),
+        ("import nucleus\nnucleus.grading.judge.judge = print", ["nucleus.grading"]),
+        (
+            "accept.__globals__, (x for x in []).gi_frame.f_back",
+            ["__globals__", "f_back", "gi_frame"],
+        ),
+        ("getattr(accept, '__code__')", ["getattr", "__code__"]),
+        ("import os.path as p, json", ["os.path"]),
+        ("class A:\n    def __init__(self):\n        super().__init__()", []),
+        ("def accept(:", []),
+    ],
+)
+def test_what_a_solution_has_no_use_for_is_named(code: str, found: list[str]) -> None:
+    assert unusual(code) == found
+
+
+@pytest.mark.parametrize("solution", solutions("right"), ids=name_of)
+def test_nothing_is_unusual_in_a_right_solution(solution: Solution) -> None:
+    assert unusual(solution.path.read_text("utf-8")) == []
+
+
+def test_points_that_should_not_be_believed_unread_are_marked(tmp_path: Path) -> None:
+    forged = hostile(
+        "judge.Judge._judge = lambda self, part, seeds: judge.Report("
+        "part.name, judge.Outcome.PASS, len(seeds))\n"
+        "    return (job.lease, job.status) == (report.lease, 'RUNNING')",
+        "import sys\njudge = sys.modules['nucleus.grading.judge']",
+    )
+    folder, to = hand_in(tmp_path / "in", {"ada": RIGHT, "eve": forged}), tmp_path / "out"
+    arguments = ["class", "grade", str(folder), "--to", str(to), "--schedules", FEW]
+    result = CliRunner().invoke(main, arguments)
+    assert "1 should be read" in result.stdout
+    assert [row["unusual"] for row in marks_in(to).values()] == ["", "os, sys"]
 
 
 @pytest.mark.parametrize("name", ["release", "grade"])

@@ -1,6 +1,7 @@
 """What students are given: everything but the solutions."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def test_what_is_graded_of_a_solved_notebook_passes(name: str, tmp_path: Path) -
     code = Code(submission.lab.entry, submission.code.encode(), "lab.py")
     for report in judge(submission.lab, code, schedules=FEW):
         assert report.finding is None
+
+
+def test_no_link_leads_out_of_what_a_student_is_given(tmp_path: Path) -> None:
+    given = release(ROOT / LAB, tmp_path)
+    readme = (given / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", readme)
+    assert links
+    assert all((given / link).exists() for link in links)
+    assert "Before it: lesson 06 Zombies. Points: 10." in readme
 
 
 def test_a_solution_that_stands_anywhere_else_stops_the_release(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,11 @@ def test_a_student_hands_in_a_file_or_a_folder_for_one_lab_or_for_several(tmp_pa
     ("files", "trouble"),
     [
         ({"ada.ipynb": "{"}, "ada.ipynb is no notebook that can be read"),
+        ({"ada.ipynb": ""}, "ada.ipynb is empty"),
+        (
+            {"ada.zip": "PK", "__MACOSX/ada": "", "ada/note.txt": ""},
+            "ada.zip is neither a notebook",
+        ),
         ({"ada.ipynb": '{"cells": [3]}'}, "ada.ipynb is no notebook that can be read"),
         ({"ada.py": "x" * (MOST_CODE + 1)}, "ada.py has more than 1,000,000 characters of code"),
         ({"ada/notes.txt": "I was ill."}, "no file here defines accept"),
@@ -73,6 +80,18 @@ def test_what_cannot_be_graded_is_kept_with_the_reason(
     submission = only(write(tmp_path, files))
     assert submission.student == "ada"
     assert trouble in submission.trouble
+
+
+def test_who_hands_in_something_else_as_well_is_graded_for_the_notebook(tmp_path: Path) -> None:
+    write(tmp_path, {"ada.html": "<p>", "ada.ipynb": notebook("pass"), "ada.pdf": "%PDF"})
+    submission = only(tmp_path)
+    assert (submission.file.name, submission.trouble) == ("ada.ipynb", "")
+
+
+@pytest.mark.parametrize("name", ["ada.py", "ada.ipynb"])
+def test_a_file_may_begin_with_a_byte_order_mark(name: str, tmp_path: Path) -> None:
+    write(tmp_path, {name: "\ufeff" + (ACCEPT if name == "ada.py" else notebook(ACCEPT))})
+    assert collected(tmp_path) == [("ada", LAB)]
 
 
 def test_a_link_to_what_another_wrote_is_nobodys_submission(tmp_path: Path) -> None:
@@ -93,7 +112,8 @@ def test_a_name_that_is_no_text_can_be_written_all_the_same(tmp_path: Path) -> N
     assert name.encode("utf-8").startswith(b"ad\\udcff")
 
 
-def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
+def test_a_folder_in_which_nobody_handed_in_anything_is_a_mistake(tmp_path: Path) -> None:
+    write(tmp_path, {"names.csv": "ada"})
     with pytest.raises(InvalidArgument, match="holds no notebook"):
         collect(tmp_path, LABS.values())
 
@@ -124,3 +144,47 @@ def test_the_last_of_two_versions_counts_as_it_does_in_the_notebook() -> None:
     accept = names["accept"]
     assert callable(accept)
     assert accept(0, 0) == 2
+
+
+def accept_of(*cells: str) -> Callable[[int, int], object]:
+    """What a notebook calls ``accept``, when only what it needs was run."""
+    names: dict[str, Any] = {}
+    exec(needed(cells, "accept"), names)
+    accept: Callable[[int, int], object] = names["accept"]
+    return accept
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "TABLE = []\nTABLE.append(7)",
+        "TABLE = [0]\nTABLE[0] = 7",
+        "TABLE = {0: []}\nTABLE.setdefault(0, []).append(7)\nTABLE[0] = TABLE[0][0]",
+        "TABLE = []\nfor number in (3, 7):\n    TABLE.insert(0, number)",
+        "SEVEN = 6\nSEVEN += 1; TABLE = [SEVEN]",
+    ],
+    ids=["by a method", "by its key", "in two steps", "in a loop", "all on one line"],
+)
+def test_what_fills_a_table_that_the_entry_reads_is_graded_too(cell: str) -> None:
+    assert accept_of(cell, "def accept(job, report):\n    return TABLE[0]")(0, 0) == 7
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "if True:\n    from math import sqrt\n\n"
+        "    def accept(job, report):\n        return sqrt(49)",
+        "try:\n    from math import sqrt\nexcept ImportError as error:\n    raise\n"
+        "accept = lambda job, report: sqrt(49)",
+        "ROOT = '\x0c\x0c'; accept = lambda job, report: len(ROOT) + 5",
+    ],
+    ids=["under a condition", "an import that is tried", "characters that end no line"],
+)
+def test_a_definition_counts_wherever_it_stands(cell: str) -> None:
+    assert accept_of(cell)(0, 0) == 7
+
+
+def test_what_is_only_called_with_what_the_entry_reads_is_not_graded() -> None:
+    cells = ["import random\nLOG = []", "random.seed(3)\nprint(LOG)\nshown = LOG[0]"]
+    accept = "def accept(job, report):\n    return LOG, random"
+    assert needed([*cells, accept], "accept") == f"import random\n\n\nLOG = []\n\n\n{accept}\n\n\n"

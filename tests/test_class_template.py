@@ -1,5 +1,6 @@
 """The template of a lab is a complete lab: whoever copies it begins with everything green."""
 
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from nucleus.grading.code import Code
 from nucleus.grading.judge import Outcome, judge
 from nucleus.grading.lab import Lab
+from nucleus.grading.labs import LABS
 from nucleus.grading.release import release
 from nucleus.history.promises import INVARIANTS
 from tests import test_labs
@@ -27,6 +29,11 @@ def _lab() -> Lab:
 
 
 LAB = _lab()
+IN_EVERY_LAB = (
+    *(f"## {section}" for section in test_labs.SECTIONS),
+    "Before it: ",
+    "```python from nucleus.grading import check",
+)
 RIGHT = [Solution(LAB, path) for path in sorted(TEMPLATE.glob("right/*.py"))]
 WRONG = [Solution(LAB, path) for path in sorted(TEMPLATE.glob("wrong/*.py"))]
 
@@ -81,3 +88,30 @@ def test_the_guide_for_instructors_names_every_lab_and_what_it_takes() -> None:
     rows = [line for line in guide.splitlines() if line.startswith("| ") and "README.md)" in line]
     assert all(any(f"[{name}]({name}/README.md)" in row for row in rows) for name in FOLDERS)
     assert all(row.rstrip("| ").endswith("h") for row in rows)
+
+
+@pytest.mark.parametrize("lab", [LAB, *LABS.values()], ids=lambda lab: lab.name)
+def test_students_read_the_points_that_count(lab: Lab) -> None:
+    readme = (ROOT / lab.name / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([A-Z]) \|.*\| (\d+) \|$", readme, re.MULTILINE)
+    headings = [
+        match.groups()
+        for cell in notebook_of(lab).cells
+        for match in re.finditer(r"^## Part (\w): .*\((\d+) points?\)$", cell.source, re.MULTILINE)
+    ]
+    assert rows == headings == [(part.name, str(part.points)) for part in lab.parts]
+
+
+@pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))
+def test_nothing_that_students_read_is_still_the_template(lab: Lab) -> None:
+    number = int(lab.name.split("-")[0])
+    theirs, template = _paragraphs(lab), _paragraphs(LAB)
+    assert f"# Lab {number}: {lab.title}" in theirs
+    assert not [text for text in theirs & template if not text.startswith(IN_EVERY_LAB)]
+
+
+def _paragraphs(lab: Lab) -> set[str]:
+    """Those of the README and of the notebook, with their white space made one."""
+    texts = [(ROOT / lab.name / "README.md").read_text("utf-8")]
+    texts += [c.source for c in notebook_of(lab).cells if c.cell_type == "markdown"]
+    return {" ".join(part.split()) for text in texts for part in text.split("\n\n")}

@@ -104,3 +104,9 @@ def test_a_proxy_on_a_port_that_is_taken_says_so(master: Master) -> None:
     assert result.exit_code == 2
     assert f"port {master.port} on 127.0.0.1 is taken" in result.stderr
     assert "--listen" in result.stderr
+
+
+def test_a_proxy_on_an_address_of_no_machine_names_its_own_option() -> None:
+    result = CliRunner().invoke(main, ["proxy", "--listen", "192.0.2.1:50052"])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("; choose another address with --listen\n")

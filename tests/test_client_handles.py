@@ -271,6 +271,17 @@ def test_a_failed_job_and_a_refusal_that_was_read_are_no_reason_to_warn(served: 
                 client.submit("Nope", 1).result(timeout=5)
 
 
+def test_who_waits_for_a_job_that_is_let_go_of_is_told(idle: Client) -> None:
+    handle = idle.submit("Echo", 1)
+    job_id = handle.acknowledged(timeout=5)
+    idle.forget(handle)
+    with pytest.raises(Unavailable, match="nobody follows this job") as error:
+        handle.result(timeout=0)
+    assert not error.value.definite
+    idle.forget(handle)  # once more is fine
+    assert handle.id == job_id and idle.job(job_id).status == "QUEUED"
+
+
 # ---- keys -----------------------------------------------------------------------------
 
 

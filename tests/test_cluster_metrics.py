@@ -3,11 +3,13 @@
 import subprocess
 from collections.abc import Iterator
 from functools import partial
+from typing import get_args
 
 import pytest
 import requests
 
 from nucleus.cluster import Cluster
+from nucleus.cluster.cluster import Mode
 from tests.support import Prometheus, eventually, require, running_prometheus
 
 
@@ -55,6 +57,13 @@ def test_promtool_finds_nothing_to_say_about_the_scrape_endpoint(
         [promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=20
     )
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_monitoring_is_as_patient_as_the_master(mode: Mode) -> None:
+    with Cluster(1, mode=mode, dashboard=False, worker_timeout=30.0) as cluster:
+        eventually(partial(is_exposed, cluster, "# HELP nucleus_worker_up "))
+        assert "saw a push from the worker within 30 seconds" in scrape(cluster)
 
 
 def is_exposed(cluster: Cluster, name: str) -> bool:

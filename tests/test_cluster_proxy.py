@@ -1,12 +1,17 @@
 """The proxy: bytes go through, or come late, or in one direction only, or end in the middle."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
 from nucleus.cluster.proxy import Proxy
+from nucleus.rpc.backoff import Backoff
+from tests.support import free_port
 
 LATE = 0.2  # seconds
 PATIENCE = 5.0  # seconds; a test that waits that long has failed
@@ -175,6 +180,30 @@ def test_a_new_call_needs_both_directions() -> None:
     play(story)
 
 
+def test_where_nobody_is_the_connection_breaks_and_one_line_tells_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        server, port = Server(), free_port()
+        proxy = Proxy("127.0.0.1", port, Backoff(logging.getLogger("nucleus.test"), "the way"))
+        await proxy.start()
+        for _ in range(3):
+            with pytest.raises(ConnectionResetError):
+                await (await open_call(proxy)).hear()
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", port)
+        call = await open_call(proxy)
+        await call.say(b"hello")
+        await until(lambda: server.heard == b"hello")
+        call.writer.close()
+        await proxy.stop()
+        listening.close()
+
+    with caplog.at_level(logging.INFO, "nucleus.test"):
+        asyncio.run(story())
+    failed, works = caplog.messages
+    assert failed.startswith("the way: ") and works == "the way: works again"
+
+
 def test_a_dropped_connection_ends_in_the_middle_and_the_next_one_is_whole() -> None:
     async def story(s: Scene) -> None:
         assert s.proxy.drop() == 1
@@ -220,7 +249,8 @@ def test_nobody_there_ends_the_call() -> None:
     async def story(s: Scene) -> None:
         s.proxy.lead_to(1)
         second = await open_call(s.proxy)
-        assert await second.hear() == b""
+        with pytest.raises(ConnectionResetError):
+            await second.hear()
         second.writer.close()
 
     play(story)

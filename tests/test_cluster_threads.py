@@ -1,7 +1,9 @@
 """A cluster in background threads: starts, breaks, heals, and leaves nothing behind."""
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +13,11 @@ import requests
 
 from nucleus.client import Client
 from nucleus.cluster import Cluster
+from nucleus.cluster.assembly import Assembly
 from nucleus.cluster.network import Network
 from nucleus.core.errors import FailedPrecondition, InvalidArgument, PortTaken
 from nucleus.jobs import JobType, Registry
+from nucleus.rpc import loop
 from nucleus.services.master import Master
 from tests.support import eventually, living_threads
 
@@ -46,6 +50,28 @@ def test_a_stopped_cluster_leaves_no_thread_process_or_port() -> None:
     again = Master(port=port)
     again.start()
     again.stop()
+
+
+def test_ways_may_be_asked_for_by_many_at_once_and_by_nobody_after_the_end() -> None:
+    before, callers = threads(), 8
+    together = threading.Barrier(callers)
+    assembly = Assembly("test-ways", loop.acquire())
+    try:
+
+        def ask(_: int) -> Network:
+            together.wait()
+            return assembly.network("way", 1, 1)
+
+        with ThreadPoolExecutor(callers) as pool:
+            assert set(pool.map(ask, range(callers))) == {assembly.networks["way"]}
+        assembly.end()
+        for name in ("way", "another"):
+            with pytest.raises(FailedPrecondition, match="stopped meanwhile"):
+                assembly.network(name, 1, 1)
+        assert assembly.networks == {}
+    finally:
+        loop.release()
+    assert threads() == before
 
 
 def test_starting_and_stopping_may_be_repeated() -> None:

@@ -313,6 +313,29 @@ def test_an_unknown_submit_is_not_taken_back() -> None:
     assert not ClientSession("c").withdraw(7)
 
 
+# Forgetting
+
+
+def test_of_a_submit_that_was_forgotten_nothing_is_asked_or_told_any_more() -> None:
+    client = submitted(2)
+    client.next_batch()
+    client.answered([Accepted("a", duplicate=True), Accepted("b", duplicate=True)])
+    client.forget(1)
+    assert client.lookup() == client.shared() == {"b": [2]}
+    ends = [Ended(seq, job, Status.COMPLETED) for seq, job in ((1, "a"), (2, "b"))]
+    assert client.seen(ends, 9) == ends[1:]
+
+
+def test_a_submit_that_was_forgotten_too_early_is_sent_until_it_is_acknowledged() -> None:
+    client = submitted()
+    client.forget(1)
+    client.next_batch()
+    client.broken()
+    assert numbers(client.next_batch()) == [1]
+    assert client.answered(accepted("a")) == [Acknowledged(1, "a")]
+    assert client.lookup() == {}
+
+
 # Another ledger
 
 

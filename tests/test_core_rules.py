@@ -46,6 +46,7 @@ def test_who_is_lost_can_be_decided_otherwise() -> None:
     ("fate", "status", "attempts"),
     [
         (Fate(over=True, charge=True), Status.FAILED, 1),
+        (Fate(over=True), Status.FAILED, 0),
         (Fate(charge=True), Status.QUEUED, 1),
         (Fate(front=False), Status.QUEUED, 0),
     ],
@@ -60,6 +61,8 @@ def test_what_becomes_of_lost_work_can_be_decided_otherwise(
     queue.wait(10.25)
     job = queue.job(job_id)
     assert (job.status, job.attempts, job.front) == (status, attempts, fate.front and not fate.over)
+    if fate.over:
+        assert job.error == "worker w was lost; attempt 1 was the last"
 
 
 def test_what_becomes_of_a_failed_attempt_can_be_decided_otherwise() -> None:
@@ -70,6 +73,15 @@ def test_what_becomes_of_a_failed_attempt_can_be_decided_otherwise() -> None:
     queue.fail(job_id)
     job = queue.job(job_id)
     assert (job.status, job.front, job.not_before) == (Status.QUEUED, True, queue.now + 7.0)
+
+
+def test_a_job_that_is_given_up_after_a_failure_need_not_be_charged() -> None:
+    queue = other(after_failure=lambda job, limits: Fate(over=True))
+    job_id = queue.submit()
+    queue.join("w")
+    queue.settle()
+    queue.fail(job_id)
+    assert (queue.job(job_id).status, queue.job(job_id).attempts) == (Status.FAILED, 0)
 
 
 def test_which_reports_count_can_be_decided_otherwise() -> None:

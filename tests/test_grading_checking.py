@@ -87,7 +87,7 @@ PRINTS = RIGHT.replace("holder =", "print('x' * 100_000)\n    holder =", 1)
 def test_what_is_printed_is_shown_and_cut_off(submit: Callable[..., Verdict]) -> None:
     verdict = submit(PRINTS)
     assert verdict.passed
-    assert verdict.printed == "x" * 1000
+    assert verdict.printed == "x" * 1000 + "…"
 
 
 def test_memory_is_limited(submit: Callable[..., Verdict]) -> None:

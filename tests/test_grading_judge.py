@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nucleus.grading.code import Code
-from nucleus.grading.judge import TRIES, Outcome, Report, judge
+from nucleus.grading.judge import SHORT, TRIES, Outcome, Report, judge
 from nucleus.grading.lab import Finding, Lab, Part, Play
 from nucleus.grading.labs import LABS
 from nucleus.grading.witness import Witness
 from nucleus.history.codec import decode, encode
+from nucleus.history.diagram import Diagram, Mark
 
 BROKEN = Finding("too-small", "Answers are large.", "It was small.")
 CULPRITS = {3, 7}  # entries of the plan that it takes for a play to fail
@@ -44,6 +46,18 @@ def test_code_that_keeps_the_promise_passes() -> None:
 def test_the_first_schedule_that_fails_is_shrunk_to_the_entries_that_it_takes() -> None:
     report = report_on("double = lambda n: min(2 * n, 8)")
     assert report == Report("A", Outcome.FAIL, 6, BROKEN, seed=5, size=10, kept=2)
+
+
+def test_of_the_first_that_fail_alike_the_one_with_the_shortest_story_is_told() -> None:
+    lengths = {0: SHORT + 9, 1: SHORT + 5, 2: SHORT + 2, 3: 1, 4: SHORT + 3}
+
+    def told(thing: Any, witness: Witness, seed: int, kept: Collection[int] | None) -> Play:
+        marks = tuple(Mark(float(n), "master", "x") for n in range(lengths[seed]))
+        name = "another" if seed == 3 else BROKEN.name
+        return Play((replace(BROKEN, name=name),), tell=lambda: Diagram(("master",), (), marks))
+
+    report = report_on(RIGHT, len(lengths), play=told, size=lambda seed: 1)
+    assert (report.seed, report.played, report.finding) == (2, 1, BROKEN)
 
 
 def test_shrinking_gives_up_after_so_many_tries() -> None:

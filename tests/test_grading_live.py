@@ -35,7 +35,7 @@ def test_a_real_cluster_goes_by_the_code_of_a_student() -> None:
             map(cluster.client.job, (job.id for job in rest)), key=lambda v: v.started_at or 0
         )
         assert [view.payload for view in views] == [4, 3, 2, 1, 0]
-    assert repr(live).endswith("0 things were wrong.")
+    assert repr(live).endswith("each answer made sense. Whether it was right, check() tells.")
 
 
 def test_a_cluster_goes_on_where_the_code_makes_no_sense_and_says_so() -> None:
@@ -43,7 +43,7 @@ def test_a_cluster_goes_on_where_the_code_makes_no_sense_and_says_so() -> None:
     with nucleus.Cluster(1, monitoring=False, dashboard=False, rules=live.rules) as cluster:
         assert cluster.client.submit("Echo", 7).result() == 7
     assert [finding.name for finding in live.findings] == ["wrong-answer"]
-    assert "accept returned 'yes', not True or False" in repr(live)
+    assert "returned 'yes', not True or False" in repr(live)
 
 
 def test_parts_in_processes_take_no_rules_but_ours() -> None:
@@ -73,7 +73,10 @@ def test_the_page_of_a_verdict_is_whole_and_can_be_read_aloud() -> None:
     lab = LABS["02-queue"]
     source = "def next_job(waiting):\n    return '<script>' if len(waiting) > 1 else waiting[0]\n"
     reports = judge(lab, Code(lab.entry, source.encode(), "a.py"), ["A"], 5)
-    parts = {r.part: PartVerdict(lab, lab.parts[0], r, ("Think <b>twice</b>.",)) for r in reports}
+    parts = {
+        r.part: PartVerdict(lab, lab.parts[0], r, ("Think <b>twice</b> of `since`.",))
+        for r in reports
+    }
     page = Verdict(lab, parts, printed="<b>loud</b>")._repr_html_()
     reader = Reader()
     reader.feed(page)
@@ -81,7 +84,8 @@ def test_the_page_of_a_verdict_is_whole_and_can_be_read_aloud() -> None:
     assert "client sends submit to master" in reader.alternatives[0]
     assert "<script>" not in page
     assert "<b>" not in page
-    for said in ("Part A", "fail", "0 of 3 points", "wrong-answer", "A hint", "What it printed"):
+    assert "<code>since</code>" in page
+    for said in ("(part A)", "fail", "0 of 3 points", "wrong-answer", "1 of 3 hints", "it printed"):
         assert said in page
 
 
@@ -91,6 +95,23 @@ def test_a_witness_tells_each_call_that_raised_from_one_that_answered_nothing() 
     assert [witness.ask(lambda: 1 // 0), witness.failed] == [None, True]
     assert [witness.ask(lambda: None), witness.failed] == [None, False]
     assert [finding.name for finding in witness.findings] == ["raised"]
+
+
+def test_where_nothing_was_returned_it_is_said_where_a_none_comes_from() -> None:
+    witness = Witness("half")
+    witness.ask(lambda: None)
+    witness.wrong("half returned None, not a number")
+    (finding,) = witness.findings
+    assert finding.what.endswith("number. A function that ends without a return returns None.")
+
+
+def test_a_queue_that_forgets_to_return_the_next_job_is_told_so() -> None:
+    source = "def next_job(waiting):\n    waiting.sort(key=lambda job: job.number)\n"
+    lab = LABS["02-queue"]
+    (report,) = judge(lab, Code(lab.entry, source.encode(), "a.py"), ["A"], 1)
+    assert report.finding is not None
+    assert report.finding.name == "every-job-ends"
+    assert "next_job returned None while it waited" in report.finding.what
 
 
 def test_a_grader_that_runs_a_notebook_does_not_let_the_code_into_its_own_process(

@@ -28,20 +28,21 @@ class Bench:
         """Return the exposition without the stamps and without lines that say no HELP."""
         return [
             line
-            for line in self._lines()
+            for line in self.lines()
             if not any(name in line for name in STAMPS) and not line.endswith(" ")
         ]
 
     def stamps(self) -> dict[str, float]:
         """Return what Monitoring itself says."""
-        samples = (line.rsplit(" ", 1) for line in self._lines() if line[0] != "#")
+        samples = (line.rsplit(" ", 1) for line in self.lines() if line[0] != "#")
         return {s: float(v) for s, v in samples if s.partition("{")[0] in STAMPS}
 
     def _push(self, path: str, lines: tuple[str, ...], *, replace_all: bool) -> None:
         body = "".join(f"{line}\n" for line in lines)
         self.groups.push(parse_grouping(path), parse(body), self.now, replace_all=replace_all)
 
-    def _lines(self) -> list[str]:
+    def lines(self) -> list[str]:
+        """Return the whole exposition."""
         return render(self.groups.collect(self.now)).decode().splitlines()
 
 
@@ -181,7 +182,7 @@ def test_a_post_that_collides_with_what_stays_is_blamed_on_its_own_line(bench: B
 def test_nothing_is_remembered_of_a_deleted_group(bench: Bench) -> None:
     bench.put("job/a", "# TYPE lat summary", "lat_count 1")
     bench.delete("job/a")
-    assert not any(vars(bench.groups).values())
+    assert vars(bench.groups) == vars(Groups())
 
 
 def test_a_worker_is_up_until_it_was_silent_for_more_than_10_seconds(bench: Bench) -> None:
@@ -198,6 +199,19 @@ def test_a_worker_is_up_until_it_was_silent_for_more_than_10_seconds(bench: Benc
     }
     bench.put("job/nucleus_worker/instance/w1", "x 1")
     assert bench.stamps()['nucleus_worker_up{worker="w1"}'] == 1
+
+
+@pytest.mark.parametrize(("patience", "seconds"), [(30.0, 30), (1.0, 10)])
+def test_a_worker_is_up_for_as_long_as_the_master_is_patient_and_for_three_pushes(
+    bench: Bench, patience: float, seconds: int
+) -> None:
+    bench.groups = Groups(patience)
+    bench.put("job/nucleus_worker/instance/w1", "x 1")
+    bench.now += seconds
+    assert bench.stamps()['nucleus_worker_up{worker="w1"}'] == 1
+    assert f"from the worker within {seconds} seconds." in "".join(bench.lines())
+    bench.now += 0.001
+    assert bench.stamps()['nucleus_worker_up{worker="w1"}'] == 0
 
 
 def test_a_worker_with_two_groups_is_stamped_once_with_the_latest(bench: Bench) -> None:

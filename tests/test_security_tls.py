@@ -7,8 +7,15 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from nucleus.client import Client
+from nucleus.cluster import Cluster
 from nucleus.core.errors import InvalidArgument, Unavailable
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc.access import Access
@@ -70,6 +77,23 @@ def test_the_authority_is_used_again_and_vouches_for_more_masters(tmp_path: Path
         Identity(str(tmp_path / "master.pem"), str(tmp_path / "ca.key")).check()
 
 
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_passphrase(
+    certs: Path, tmp_path: Path
+) -> None:
+    key = load_pem_private_key((certs / "master.key").read_bytes(), None)
+    encrypted = tmp_path / "encrypted.key"
+    encrypted.write_bytes(
+        key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase")
+        )
+    )
+    certificate = str(certs / "master.pem")
+    code, _, problem = run(
+        "nucleus", "master", "--tls-cert", certificate, "--tls-key", str(encrypted)
+    )
+    assert code == 2 and f"{encrypted} is encrypted" in problem
+
+
 @pytest.mark.parametrize("host", ["bücher", "a" * 300 + "é"])
 def test_a_host_that_has_no_name_is_refused(tmp_path: Path, host: str) -> None:
     code, _, problem = run("nucleus", "certs", str(tmp_path), "--host", host)
@@ -106,6 +130,13 @@ def test_a_wrong_authority_is_told_from_plain_text_in_words(
     assert "expects TLS" in no_answer(master.address, "")
     with running_master(token=TOKEN) as plain:
         assert "does not speak TLS" in no_answer(plain.address, certs / "ca.pem")
+
+
+def test_a_master_that_is_gone_from_a_cluster_is_not_taken_for_one_with_tls() -> None:
+    with Cluster(0, dashboard=False, monitoring=False) as cluster:
+        address = cluster.connect("somebody")
+        cluster.kill_part("master")
+        assert no_answer(address, "").endswith("within 1 s")
 
 
 def test_a_certificate_for_other_names_is_no_good(certs: Path) -> None:
@@ -184,3 +215,24 @@ def test_a_part_that_others_reach_says_what_it_lacks_in_one_line(certs: Path) ->
     assert said(*master, *pair, env=protected) == []
     [line] = said("dashboard", "--port", "0", "--host", "0.0.0.0")
     assert "the dashboard listens on 0.0.0.0, without a token" in line
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        (["dashboard", "--host"], ["without HTTPS"]),
+        (["monitoring", "--host"], ["without HTTPS", "without asking for the token where it is"]),
+        (["monitoring", "--protect-scrape", "--host"], ["without HTTPS"]),
+        (["proxy", "--listen"], ["and whoever reaches it reaches 127.0.0.1:50051"]),
+    ],
+)
+def test_what_else_a_part_lacks_that_has_a_token(command: list[str], missing: list[str]) -> None:
+    # An address of no machine: it is warned of, and then refused.
+    host = "192.0.2.1" + ":50052" * (command[0] == "proxy")
+    code, _, problem = run("nucleus", *command, host, env={"NUCLEUS_TOKEN": TOKEN})
+    warning, error = problem.splitlines()
+    assert code == 2 and "cannot listen on host '192.0.2.1'" in error
+    start = f"Warning: the {command[0]} listens on 192.0.2.1, "
+    assert warning.startswith(start)
+    lacks = warning.removeprefix(start).split(", and ")
+    assert all(map(str.startswith, lacks, missing)) and len(lacks) == len(missing), warning

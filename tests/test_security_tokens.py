@@ -194,6 +194,25 @@ def test_a_link_with_the_token_logs_a_browser_in_and_hides_the_token(dashboard: 
         assert browser.get(f"{dashboard}/stats", timeout=10).ok
 
 
+@pytest.mark.parametrize(
+    ("said", "secure"),
+    [("https", True), ("HTTPS", True), ("https, http", True), ("http", False), (None, False)],
+)
+def test_behind_a_proxy_with_tls_the_cookie_never_travels_without(
+    dashboard: str, said: str | None, secure: bool
+) -> None:
+    headers = {} if said is None else {"X-Forwarded-Proto": said}
+    answer = requests.post(
+        f"{dashboard}/login",
+        data={"token": TOKEN},
+        headers=headers,
+        timeout=10,
+        allow_redirects=False,
+    )
+    assert answer.status_code == 303
+    assert ("; Secure" in answer.headers["Set-Cookie"]) == secure
+
+
 def test_a_browser_without_a_cookie_sees_a_form_that_logs_it_in(dashboard: str) -> None:
     with requests.Session() as browser:
         browser.headers.update(BROWSER)

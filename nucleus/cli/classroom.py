@@ -49,7 +49,9 @@ def release_command(names: tuple[str, ...], to: Path, labs: Path | None) -> None
     """
     from nucleus.grading.release import folders_of, release
 
-    for lab in folders_of(labs or find_folder("labs"), names):
+    chosen = folders_of(labs or find_folder("labs"), names)
+    _make(to)
+    for lab in chosen:
         click.echo(release(lab, to))
 
 
@@ -78,10 +80,13 @@ def grade_command(
     from nucleus.grading.classroom import grade
 
     submissions = _collect(folder, lab, to)
+    _make(to)
     screen = console()
-    with _progress(screen, len(submissions)) as tell:
+    with _told_when_interrupted(), _progress(screen, len(submissions)) as tell:
         marks = grade(submissions, to, tell, jobs=jobs or 0, schedules=schedules, seed=seed)
     screen.print(_summary(marks))
+    for line in _to_be_looked_at(marks):
+        screen.print(line, markup=False)
     screen.print(f"marks: {to / 'marks.csv'}; pages: {to / 'students'}", markup=False)
 
 
@@ -96,7 +101,24 @@ def _collect(folder: Path, lab: str | None, to: Path) -> "list[Submission]":
     return collect(folder, [LABS[lab]] if lab else LABS.values())
 
 
+def _make(to: Path) -> None:
+    """Make the folder that all goes to, before anything is done for nothing."""
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument(f"to: cannot make {to}: {error.strerror}") from None
+
+
 # ---- what is shown --------------------------------------------------------------------
+
+
+@contextmanager
+def _told_when_interrupted() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("interrupted: marks.csv was not written; pages of some are there", err=True)
+        raise
 
 
 @contextmanager
@@ -138,7 +160,11 @@ def _summary(marks: "list[Mark]") -> Table:
         found = Counter(why(part) for part in some if part.outcome is Outcome.FAIL)
         most = found.most_common(1)
         made.add_row(*name, *counts, plain(f"{most[0][0]} ({most[0][1]})" if most else ""))
-    missing = sum(mark.verdict is None for mark in marks)
-    if missing:
-        made.caption = f"{missing} could not be graded; marks.csv says why"
     return made
+
+
+def _to_be_looked_at(marks: "list[Mark]") -> Iterator[str]:
+    if missing := sum(mark.verdict is None for mark in marks):
+        yield f"{missing} could not be graded; marks.csv says why"
+    if odd := sum(bool(mark.unusual) for mark in marks):
+        yield f"{odd} should be read: what is unusual in them is in marks.csv"

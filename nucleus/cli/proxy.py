@@ -1,14 +1,19 @@
 """``nucleus proxy``: a slow network between two parts, on purpose."""
 
+import logging
 import socket
 
 import click
 
 from nucleus.cluster.proxy import Proxy
 from nucleus.rpc import loop
+from nucleus.rpc.backoff import Backoff
+from nucleus.services.common.exposure import warn_if_exposed
 from nucleus.services.common.main import run_service
 from nucleus.services.common.options import LOG_LEVELS, MASTER, host_port, option
 from nucleus.services.common.ports import listen
+
+logger = logging.getLogger("nucleus.proxy")
 
 
 @click.command()
@@ -43,7 +48,8 @@ def proxy(ctx: click.Context, address: str, to: str, delay: float, log_level: st
       nucleus worker --master 127.0.0.1:50052
     """
     host, _, port = address.rpartition(":")
-    listener = listen(host, int(port), "--listen")
+    warn_if_exposed("proxy", host, f"and whoever reaches it reaches {to}")
+    listener = listen(host, int(port), "--listen", "--listen")
     ctx.exit(
         run_service(
             lambda ending: SlowNetwork(listener, to, delay), part="proxy", log_level=log_level
@@ -57,7 +63,7 @@ class SlowNetwork:
     def __init__(self, listener: socket.socket, to: str, delay: float) -> None:
         host, _, port = to.rpartition(":")
         self._listener, self._to, self._delay = listener, to, delay
-        self._proxy = Proxy(host, int(port))
+        self._proxy = Proxy(host, int(port), Backoff(logger, f"nobody takes connections at {to}"))
 
     def start(self) -> None:
         """Take connections."""

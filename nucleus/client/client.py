@@ -137,6 +137,10 @@ class Client:
         """Take back a submit; return whether it certainly never reached the master."""
         return self._tracker.withdraw(handle)
 
+    def forget(self, handle: JobHandle) -> None:
+        """Keep nothing of an acknowledged submit; its handle ends, whatever becomes of the job."""
+        self._tracker.forget(handle)
+
     def _payload(self, job_type: str, payload: Any) -> str:
         try:
             text = repr(payload) if type(payload) is int else _ENCODER.encode(payload)
@@ -169,12 +173,17 @@ class Client:
 
         Raises ``NotFound``, or ``FailedPrecondition`` when the job has not ended.
         """
+        job = self.job(self.make_again(job_id))
+        handle = JobHandle(job.job_type, job.payload, self._ask_cancel, self._tracker.told)
+        self._tracker.adopt(job.id, handle)
+        return handle
+
+    def make_again(self, job_id: str) -> str:
+        """Make a new job as :meth:`retry` does, and do not follow it; return its id."""
         key = f"retry-{secrets.token_hex(8)}"  # so that a repeated call makes one job
         reply = self._ask("RetryJob", pb.RetryJobRequest(job_id=job_id, idempotency_key=key))
-        job = self.job(reply.job_id)
-        handle = JobHandle(job.job_type, job.payload, self._ask_cancel, self._tracker.told)
-        self._tracker.adopt(reply.job_id, handle)
-        return handle
+        new_id: str = reply.job_id
+        return new_id
 
     def _cancel_handle(self, handle: JobHandle) -> bool:
         if self._tracker.withdraw(handle):
@@ -260,7 +269,8 @@ class Client:
         self, request: pb.WatchEventsRequest
     ) -> "grpc.aio.UnaryStreamCall[pb.WatchEventsRequest, pb.EventBatch]":
         await self._connection.ask(
-            lambda stub: stub.GetClusterState(pb.GetClusterStateRequest(), timeout=CALL_TIMEOUT)
+            lambda stub: stub.GetClusterState(pb.GetClusterStateRequest(), timeout=CALL_TIMEOUT),
+            self._patience,
         )
         call: grpc.aio.UnaryStreamCall[pb.WatchEventsRequest, pb.EventBatch]
         call = self._connection.stub.WatchEvents(request)
@@ -277,6 +287,11 @@ class Client:
         )
 
     # ---- the end ----------------------------------------------------------------------
+
+    @property
+    def ended(self) -> str:
+        """Why nothing is submitted or followed any more, such as a refused token; else ""."""
+        return self._tracker.ended
 
     def _check_open(self) -> None:
         if self._closed:

@@ -151,6 +151,14 @@ class Tracker:
         self.end_cancelled(handle)
         return True
 
+    def forget(self, handle: JobHandle) -> None:
+        """Let go of an acknowledged submit: nobody follows its job, so nobody may wait for it."""
+        with self._lock:
+            self._session.forget(handle.client_seq)
+        if self._handles.pop(handle.client_seq, None) is not None:
+            handle.set_exception(Unavailable("nobody follows this job any more"))
+            self.told.tell()
+
     def end_cancelled(self, handle: JobHandle) -> None:
         """The job is cancelled for certain; end its handle without waiting for the event."""
         if self._handles.pop(handle.client_seq, None) is None:

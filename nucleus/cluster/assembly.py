@@ -23,7 +23,7 @@ class Assembly:
         self._loop = loop
         self.parts: dict[str, Part] = {}
         self.networks: dict[str, Network] = {}  # by who is behind it
-        # Faults, and what mends them, may come from several threads.
+        # Faults, and what mends them, may come from several threads, and so may the end.
         self._recording = threading.Lock()
         self._starting = threading.Lock()
         self._ended = False
@@ -35,13 +35,17 @@ class Assembly:
         return {name: pid for name, part in parts if (pid := part.pid) is not None}
 
     def network(self, name: str, master_port: int, push_port: int) -> Network:
-        """What lies between this part and the others, made when it is first asked for."""
-        if name not in self.networks:
-            with uninterrupted():
+        """What lies between this part and the others, made when it is first asked for.
+
+        Raises ``FailedPrecondition`` after the end, when nobody would close it any more.
+        """
+        with uninterrupted(), self._starting:
+            self._check_going_on()
+            if name not in self.networks:
                 network = Network(master_port, push_port)
                 self._loop.run(network.start())
                 self.networks[name] = network
-        return self.networks[name]
+            return self.networks[name]
 
     def lead_to(self, master_port: int) -> None:
         """Let all networks lead to another master."""
@@ -55,8 +59,7 @@ class Assembly:
         """
         for part in parts:
             with uninterrupted(), self._starting:
-                if self._ended:
-                    raise FailedPrecondition("the cluster was stopped meanwhile")
+                self._check_going_on()
                 self.parts[part.name] = part
                 part.launch()
         for part in parts:
@@ -107,6 +110,10 @@ class Assembly:
         for name in tuple(self.networks):
             self.disconnect(name)
         leftovers.forget(self._name)
+
+    def _check_going_on(self) -> None:
+        if self._ended:
+            raise FailedPrecondition("the cluster was stopped meanwhile")
 
     def _record(self) -> None:
         with self._recording:

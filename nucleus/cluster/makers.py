@@ -66,8 +66,13 @@ class ThreadMaker:
 
     def monitoring(self, ports: Ports) -> Part:
         """A Monitoring."""
-        token = self._settings.access.token
-        service = Monitoring("127.0.0.1", ports.push, ports.scrape, token=token)
+        settings = self._settings
+        service = Monitoring(
+            push_port=ports.push,
+            scrape_port=ports.scrape,
+            token=settings.access.token,
+            worker_timeout=settings.worker_timeout,
+        )
         return ThreadPart("monitoring", service)
 
     def master(self, ports: Ports, *, take_over: bool) -> Part:
@@ -126,6 +131,7 @@ class ProcessMaker:
     def monitoring(self, ports: Ports) -> Part:
         """A Monitoring."""
         options = ["--push-port", str(ports.push), "--scrape-port", str(ports.scrape)]
+        options += ["--worker-timeout", str(self._settings.worker_timeout)]
         return self.part("monitoring", "nucleus.services.monitoring", options)
 
     def master(self, ports: Ports, *, take_over: bool) -> Part:

@@ -11,13 +11,16 @@ arriving, nobody is told, and connections stay open until somebody loses patienc
 import asyncio
 import contextlib
 import socket
+import struct
 from dataclasses import dataclass
 
 from nucleus.rpc import loop
+from nucleus.rpc.backoff import Backoff
 from nucleus.services.common.ports import listen
 
 CHUNK = 65_536  # bytes
 ON_THE_WAY = 64  # chunks, in each direction of a connection
+RESET = struct.pack("ii", True, 0)  # linger for no seconds: closing resets the connection
 
 
 @dataclass(slots=True, eq=False)
@@ -28,10 +31,14 @@ class _Connection:
 
 
 class Proxy:
-    """Forwards connections to ``host:port``. Everything here runs on the loop."""
+    """Forwards connections to ``host:port``. Everything here runs on the loop.
 
-    def __init__(self, host: str, port: int) -> None:
+    ``outage`` is who says so when nobody is there; without it nobody does.
+    """
+
+    def __init__(self, host: str, port: int, outage: Backoff | None = None) -> None:
         self._target = (host, port)
+        self._outage = outage
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[_Connection] = set()
         self.port = 0  # where it listens, once started
@@ -98,8 +105,11 @@ class Proxy:
             await self._back.wait()
             try:
                 there_reader, there_writer = await asyncio.open_connection(*self._target)
-            except OSError:
-                return  # nobody there: the caller sees its connection closed
+            except OSError as reason:
+                self._nobody_there(writer, reason)
+                return
+            if self._outage:
+                self._outage.succeeded()
             connection = _Connection()
             self._connections.add(connection)
             try:
@@ -111,6 +121,16 @@ class Proxy:
             finally:
                 self._connections.discard(connection)
                 there_writer.close()
+
+    def _nobody_there(self, writer: asyncio.StreamWriter, reason: OSError) -> None:
+        """Break the caller's connection, as a machine does where nobody listens.
+
+        Not close it: so a master does that expects TLS, and callers tell one from the other.
+        """
+        if self._outage:
+            self._outage.failed(reason.strerror or reason)  # callers know when to call again
+        caller = writer.get_extra_info("socket")
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     async def _pump(
         self,

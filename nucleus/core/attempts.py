@@ -47,23 +47,30 @@ class Attempts:
         error = report.error or "failed"
         fate = self._rules.after_failure(job, self._limits)
         if fate.over:
-            self._fail(job, "failed", error, now, report)
+            self._fail(job, "failed", now, fate, error, report)
         else:
             self.requeue(job, "failed", now, fate, error, report)
 
     def lose(self, job: Job, place: int, worker: Worker, reason: str, now: float) -> None:
         """The worker was lost; ``place`` counts what it held from 0, the oldest."""
         fate = self._rules.after_loss(job, place, worker)
-        error = f"worker {worker.name} was lost" if fate.charge else ""
+        lost = f"worker {worker.name} was lost"
         if fate.over:
-            self._fail(job, reason, f"{error}; attempt {job.attempts + 1} was the last", now)
+            last = f"{lost}; attempt {job.attempts + 1} was the last"
+            self._fail(job, reason, now, fate, last)
         else:
-            self.requeue(job, reason, now, fate, error)
+            self.requeue(job, reason, now, fate, lost if fate.charge else "")
 
     def _fail(
-        self, job: Job, reason: str, error: str, now: float, report: Report | None = None
+        self,
+        job: Job,
+        reason: str,
+        now: float,
+        fate: Fate,
+        error: str,
+        report: Report | None = None,
     ) -> None:
-        """Charge the attempt and end the job: it has none left."""
+        """End the job: it has no attempt left."""
         event = JobFailed(
             self._journal.seq(),
             now,
@@ -73,7 +80,7 @@ class Attempts:
             error=error,
             output=report.output if report else "",
             run_seconds=report.run_seconds if report else 0.0,
-            attempts=job.attempts + 1,
+            attempts=job.attempts + fate.charge,
             reason=reason,
             client=job.client,
             client_seq=job.client_seq,

@@ -6,6 +6,7 @@ of it however often it arrives. While one call is in flight the next batch gathe
 plain loop of ``submit`` travels in batches; at most :data:`MAX_PENDING` submits wait.
 
 - ``submit`` → a number; ``next_batch`` → what to send; ``answered`` / ``broken`` → how it went;
+- ``forget`` for whoever wants to know no more than that a submit is durable;
 - ``seen`` for the ends that events tell of; ``lookup`` → which jobs to ask for after a gap, and
   ``found`` / ``missing`` for what is answered;
 - what became of a submit comes out as :class:`Acknowledged`, :class:`Refused` or :class:`Ended`.
@@ -116,6 +117,10 @@ class ClientSession:
                 self._close(client_seq)
                 return True
         return False
+
+    def forget(self, client_seq: int) -> None:
+        """Keep nothing of a submit any longer than it takes to have it acknowledged."""
+        self._close(client_seq)
 
     # ---- hearing of results -----------------------------------------------------------
 

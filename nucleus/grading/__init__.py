@@ -8,7 +8,8 @@
 * ``simulated``  schedules on the simulator; ``witness`` stands beside the student's code
 * ``isolation`` ``child`` ``cage`` ``landlock`` ``seccomp``  the process that runs it, its limits
 * ``code`` ``borrowed``  how code travels, and whether it is one's own
-* ``release`` ``submissions`` ``classroom`` ``feedback``  what an instructor runs a class with
+* ``release`` ``submissions`` ``classroom`` ``unusual`` ``feedback``  what an instructor runs a
+  class with
 
 A name is imported when it is first used.
 """

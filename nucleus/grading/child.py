@@ -36,8 +36,11 @@ class Note(TextIOBase):
         self.text = ""
 
     def write(self, text: str) -> int:
-        """Keep ``text``, as far as there is room."""
-        self.text += text[: PRINTED - len(self.text)]
+        """Keep ``text``, as far as there is room; an ellipsis tells that there was more."""
+        if len(self.text) <= PRINTED:
+            self.text += text
+            if len(self.text) > PRINTED:
+                self.text = f"{self.text[:PRINTED]}…"
         return len(text)
 
 

@@ -21,6 +21,7 @@ from nucleus.grading.code import Code
 from nucleus.grading.feedback import feedback
 from nucleus.grading.judge import Outcome
 from nucleus.grading.submissions import Submission
+from nucleus.grading.unusual import unusual
 from nucleus.grading.verdict import PartVerdict, Verdict
 
 _FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute a cell that begins so
@@ -51,6 +52,11 @@ class Mark:
         if self.verdict is None:
             return self.trouble
         return "; ".join(f"{part.part.name}: {why(part)}" for part in _lost(self.verdict))
+
+    @property
+    def unusual(self) -> str:
+        """What somebody should look at before the points are believed; "" when there are none."""
+        return one_line(", ".join(unusual(self.submission.code)), 200) if self.points else ""
 
 
 def why(part: PartVerdict) -> str:
@@ -132,10 +138,10 @@ def _folder_of(submission: Submission, to: Path) -> Path:
 
 
 def _write_page(mark: Mark, to: Path) -> None:
-    lab = mark.submission.lab
-    name, title = (lab.name, f"{lab.name}, {lab.title}") if lab else ("not-graded", "Not graded")
-    page = _folder_of(mark.submission, to) / f"{name}.html"
-    page.write_text(feedback(mark.verdict, title, mark.trouble), "utf-8")
+    submission, lab = mark.submission, mark.submission.lab
+    name, title = (lab.name, lab.title) if lab else ("not-graded", "Not graded")
+    page = feedback(mark.verdict, f"{title}: {submission.student}", mark.trouble, submission.code)
+    (_folder_of(submission, to) / f"{name}.html").write_text(page, "utf-8", "replace")
 
 
 # ---- the marks ------------------------------------------------------------------------
@@ -146,12 +152,12 @@ def write_marks(marks: Iterable[Mark], file: Path) -> None:
     rows = [_row(mark) for mark in marks]
     parts = sorted({name for row in rows for name in row} - set(_COLUMNS))
     with open(file, "w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, [*_COLUMNS[:-1], *parts, _COLUMNS[-1]], restval="")
+        writer = csv.DictWriter(out, [*_COLUMNS[:-2], *parts, *_COLUMNS[-2:]], restval="")
         writer.writeheader()
         writer.writerows(rows)
 
 
-_COLUMNS = ("student", "lab", "points", "of", "note")
+_COLUMNS = ("student", "lab", "points", "of", "unusual", "note")
 
 
 def _row(mark: Mark) -> dict[str, Any]:
@@ -163,6 +169,7 @@ def _row(mark: Mark) -> dict[str, Any]:
         "lab": submission.lab.name if submission.lab else "",
         "points": mark.points,
         "of": mark.max_points,
+        "unusual": _plain(mark.unusual),
         "note": _plain(mark.note),
         **{part.name: judged[part.name].points if judged else 0 for part in parts},
     }

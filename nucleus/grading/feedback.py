@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import isfinite
 
 from nucleus.grading.judge import Report
+from nucleus.grading.submissions import LINE_END
 from nucleus.grading.verdict import PartVerdict, Verdict
 from nucleus.history.diagram import Diagram
 
@@ -24,7 +25,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; padding: 1rem }}
-pre {{ overflow-x: auto }}
+pre {{ overflow-wrap: anywhere; overflow-x: auto }}
 </style></head>
 <body><h1>{title}</h1>
 {body}
@@ -32,16 +33,31 @@ pre {{ overflow-x: auto }}
 """
 
 
-def feedback(verdict: Verdict | None, title: str, trouble: str = "") -> str:
+def feedback(verdict: Verdict | None, title: str, trouble: str = "", code: str = "") -> str:
     """A page that needs no other file; it says ``trouble`` where there is no verdict.
 
-    All hints are on it: who reads it has handed in.
+    All hints are on it, for who reads it has handed in, and the ``code`` that was judged, with
+    the numbers of the lines that the verdict names.
     """
     if verdict is None:
         body = f"<p><strong>Not graded:</strong> {html.escape(trouble)}.</p>"
     else:
         body = _body(replace(verdict, parts={k: _told(p) for k, p in verdict.parts.items()}))
+        body += _listing(f"{verdict.lab.name}.py", code)
     return _PAGE.format(title=html.escape(title), body=body)
+
+
+def _listing(file: str, code: str) -> str:
+    """The code with its lines numbered, "" for none."""
+    if not code.strip():
+        return ""
+    lines = LINE_END.split(code.rstrip())
+    width = len(str(len(lines)))
+    numbered = "\n".join(f"{number:>{width}}  {line}" for number, line in enumerate(lines, 1))
+    return (
+        f"<details><summary>The code that was judged, {html.escape(file)}</summary>"
+        f"<pre>{html.escape(numbered)}</pre></details>"
+    )
 
 
 def _body(verdict: Verdict) -> str:

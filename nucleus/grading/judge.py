@@ -1,4 +1,7 @@
-"""Judging: many schedules of each part, the first that fails, and how little of it is needed.
+"""Judging: many schedules of each part, one that fails, and how little of it is needed.
+
+The first that fails decides. What is told is the shortest story of the same breach that is found
+in it and the next few: the first schedule may be one in which all goes wrong at once.
 
 The same code and the same seed give the same reports, on any machine: schedules run on a
 simulated clock, each with a fresh copy of the code, and nothing is measured in real time.
@@ -17,6 +20,7 @@ from nucleus.grading.lab import Finding, Lab, Part, Play
 from nucleus.grading.witness import (
     NOT_THE_SAME,
     NOT_WRITTEN,
+    PROMISES,
     REAL_CLOCK,
     Witness,
     expected,
@@ -27,6 +31,8 @@ from nucleus.history.shrink import ddmin
 
 TWICE = 2  # schedules that are played twice, to see whether the answers are the same
 TRIES = 120  # plays that shrinking may cost
+NEARBY = 5  # more schedules, in which a shorter story is looked for
+SHORT = 12  # arrows and marks of a story that need not be shorter
 WHENEVER = (NOT_WRITTEN, NOT_THE_SAME, REAL_CLOCK)  # they tell nothing of a schedule
 
 
@@ -46,7 +52,7 @@ class Report:
     outcome: Outcome
     played: int  # schedules
     finding: Finding | None = None
-    seed: int = 0  # of the schedule that failed
+    seed: int = 0  # of the schedule that is told of
     size: int = 0  # entries of its plan
     kept: int = 0  # of them, as many as it takes
     unseen: tuple[str, ...] = ()  # what never happened, in words
@@ -84,7 +90,7 @@ class Judge:
         for played, seed in enumerate(seeds, 1):
             play = self._twice(part, seed) if played <= TWICE else self._play(part, seed)[0]
             if play.findings:
-                return self._failed(part, seed, played, play)
+                return self._failed(part, seeds[played - 1 :], played, play.findings[0])
             seen += play.seen
         unseen = tuple(words for name, words in part.needs.items() if not seen[name])
         outcome = Outcome.UNKNOWN if unseen else Outcome.PASS
@@ -119,22 +125,41 @@ class Judge:
 
     # ---- one that failed --------------------------------------------------------------
 
-    def _failed(self, part: Part, seed: int, played: int, play: Play) -> Report:
-        name, size = play.findings[0].name, part.size(seed)
-        if name in WHENEVER:
-            return Report(part.name, Outcome.FAIL, played, play.findings[0], seed)
+    def _failed(self, part: Part, seeds: range, played: int, finding: Finding) -> Report:
+        """The report on the first of ``seeds``, or on one soon after it with a shorter story."""
+        if finding.name in WHENEVER:
+            return Report(part.name, Outcome.FAIL, played, finding, seeds[0])
+        told = self._told(part, seeds[0], played, finding.name)
+        if finding.name in PROMISES:  # the student's own line tells it, not the story
+            return told
+        for seed in seeds[1 : NEARBY + 1]:
+            if _length(told) <= SHORT:
+                break
+            if self._fails(part, seed, None, finding.name):
+                told = min(told, self._told(part, seed, played, finding.name), key=_length)
+        return told
+
+    def _told(self, part: Part, seed: int, played: int, name: str) -> Report:
+        """What it takes of the schedule ``seed`` for the finding ``name``, with its story."""
+        size = part.size(seed)
         kept = list(range(size))
         if size:
             kept = _smallest(kept, lambda some: self._fails(part, seed, some, name))
-            play = self._play(part, seed, kept)[0]
+        play = self._play(part, seed, kept if size else None)[0]
         finding = next((f for f in play.findings if f.name == name), play.findings[0])
         return Report(
             part.name, Outcome.FAIL, played, finding, seed, size, len(kept), story=play.tell()
         )
 
-    def _fails(self, part: Part, seed: int, kept: list[int], name: str) -> bool:
+    def _fails(self, part: Part, seed: int, kept: list[int] | None, name: str) -> bool:
         findings = self._play(part, seed, kept)[0].findings
         return bool(findings) and findings[0].name == name
+
+
+def _length(report: Report) -> int:
+    """How much there is to see in its story."""
+    story = report.story
+    return 0 if story is None else len(story.arrows) + len(story.marks)
 
 
 def _smallest(items: list[int], fails: Callable[[list[int]], bool]) -> list[int]:

@@ -46,6 +46,9 @@ class Live:
         """What it was asked, and what went wrong."""
         if self._graded:
             return f"{self._entry} was not asked: a grader runs this, and nobody watches."
-        words = f"{self._entry} was asked {self._witness.asked} times"
-        wrong = [f"{finding.what} ({finding.name})" for finding in self.findings]
-        return "\n".join([f"{words}; {len(wrong)} things were wrong.", *wrong])
+        asked = self._witness.asked
+        words = f"{self._entry} was asked {'once' if asked == 1 else f'{asked} times'}"
+        if not self.findings:
+            return f"{words}, and each answer made sense. Whether it was right, check() tells."
+        wrong = [f"- {finding.what.rstrip('.')} ({finding.name})." for finding in self.findings]
+        return "\n".join([f"{words}. What was wrong:", *wrong])

@@ -6,6 +6,7 @@ read aloud.
 """
 
 import html
+import re
 from collections.abc import Iterator
 
 from nucleus.grading.judge import Outcome
@@ -47,8 +48,13 @@ def _body(part: PartVerdict) -> Iterator[str]:
     if part.replay:
         yield f'<p style="margin:4px 0">Again: <code>{html.escape(part.replay)}</code></p>'
     if part.hints:
-        hints = "".join(f"<li>{html.escape(hint)}</li>" for hint in part.hints)
-        yield f"<details><summary>A hint</summary><ul>{hints}</ul></details>"
+        hints = "".join(f"<li>{_with_code(hint)}</li>" for hint in part.hints)
+        yield f"<details><summary>{part.hints_so_far}</summary><ul>{hints}</ul></details>"
+
+
+def _with_code(text: str) -> str:
+    """``text`` with what stands in it between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _printed(text: str) -> str:

@@ -20,6 +20,7 @@ _REGION = re.compile(
     r"^[ \t]*### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^[ \t]*### END \1\n?", re.DOTALL | re.MULTILINE
 )
 _MARK = re.compile(r"### (BEGIN|END) ")
+_LINK_OUT = re.compile(r"\[([^]]+)\]\(\.\./[^)]*\)")  # to what a student is not given
 
 
 def folders_of(labs: Path, names: Collection[str] = ()) -> list[Path]:
@@ -53,8 +54,10 @@ def release(lab: Path, to: Path) -> Path:
         for path in (*built, lab / "README.md"):
             _look_at(path, notebooks)
         folder.mkdir(parents=True, exist_ok=True)
-        for path in (*built, lab / "README.md"):
+        for path in built:
             shutil.copyfile(path, folder / path.name)
+        readme = (lab / "README.md").read_text("utf-8")
+        (folder / "README.md").write_text(_LINK_OUT.sub(r"\1", readme), "utf-8")
     return folder
 
 

@@ -116,7 +116,9 @@ class Simulated:
             jobs, at = list(witness.jobs), witness.findings[0].at
             breach = None if at is None else Breach(at, "")
             return Play(tuple(witness.findings), seen, lambda: draw_jobs(run.history, jobs, breach))
-        findings = tuple(_finding(rule, breach) for rule, breach in broken)
+        findings = tuple(
+            _finding(rule, breach, witness.remarks.get(rule.name, "")) for rule, breach in broken
+        )
         return Play(findings, seen, lambda: self._tell(run, broken))
 
     def _broken(self, replay: Replay, seen: Counter[str]) -> Iterator[tuple[Invariant, Breach]]:
@@ -145,8 +147,9 @@ def in_words(text: str) -> str:
     return _JOB_ID.sub(r"job \1", text)
 
 
-def _finding(rule: Invariant, breach: Breach) -> Finding:
-    return Finding(rule.name, rule.sentence, in_words(breach.what), breach.at)
+def _finding(rule: Invariant, breach: Breach, remark: str) -> Finding:
+    what = in_words(breach.what)
+    return Finding(rule.name, rule.sentence, f"{what}: {remark}" if remark else what, breach.at)
 
 
 def _jobs_of(history: History) -> list[str]:

@@ -68,7 +68,8 @@ class PartVerdict:
         if finding.name == NOT_WRITTEN:
             return [finding.what]
         broken = f"Broken promise ({finding.name}): {finding.promise}"
-        return [broken, f"{self._when}{finding.what}"]
+        end = "" if finding.what.endswith((".", "?")) else "."
+        return [broken, f"{self._when}{finding.what}{end}"]
 
     @property
     def _when(self) -> str:
@@ -99,20 +100,29 @@ class PartVerdict:
         report = self.report
         if not report.size:
             return ""
+        enough = "one is enough" if report.kept == 1 else f"{report.kept} are enough"
+        if report.kept == report.size > 1:
+            enough = "all are needed"
         return (
-            f"Schedule {report.seed} was the first of {report.played} to fail. It has"
-            f" {report.size} entries; {report.kept} of them"
-            f" {'is' if report.kept == 1 else 'are'} enough, and drawn here."
+            f"This is schedule {report.seed}. Of the {report.size} things that are planned in it,"
+            f" {enough} to break the promise; here is what came of that."
         )
+
+    @property
+    def hints_so_far(self) -> str:
+        """How many of the hints there are by now, and how one comes by the others."""
+        some, most = len(self.hints), len(self.part.hints)
+        words = f"{some} of {most} hints"
+        return words if some >= most else f"{words}: the next version that fails earns another"
 
     def text(self) -> Iterator[str]:
         """The verdict on this part, line by line."""
         yield self.headline
         for sentence in self.explanation:
-            yield from textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+            yield from _wrapped(sentence)
         yield from (f"    {line}" for line in self.trace)
         if self.report.story is not None:
-            yield f"  {self.scale}"
+            yield from _wrapped(self.scale)
             yield from (f"  {line}" for line in self.report.story.text(WIDTH - 2).splitlines())
         if self.replay:
             yield f"  Again: {self.replay}"
@@ -144,8 +154,11 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The lab and the points, on one line."""
-        return f"Lab {self.lab.name}, {self.lab.title}: {self.points} of {self.max_points} points"
+        """The lab, the parts unless it is all of them, and the points, on one line."""
+        names = ", ".join(self.parts) if len(self.parts) < len(self.lab.parts) else ""
+        parts = f" (part {names})" if names else ""
+        points = f"{self.points} of {self.max_points} points"
+        return f"Lab {self.lab.name}, {self.lab.title}{parts}: {points}"
 
     def text(self) -> str:
         """The verdict in words, with diagrams for a terminal."""
@@ -160,6 +173,10 @@ class Verdict:
         from nucleus.grading.page import page
 
         return page(self)
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def _words(place: Place) -> str:

@@ -21,6 +21,8 @@ LENGTH = 300  # characters of a message of theirs that are shown
 FRAMES = 4  # of their code, the innermost
 KEPT = 10_000  # answers that are written down; a live cluster asks for ever
 
+NO_RETURN = "A function that ends without a return returns None."
+
 NOT_WRITTEN = "not-written-yet"
 RAISED = "raised"
 WRONG_ANSWER = "wrong-answer"
@@ -75,6 +77,7 @@ class Witness:
         self.failed = False  # the last call raised
         self.said = ""  # the last answer, in words
         self.answers: list[str] = []  # the first of them
+        self.remarks: dict[str, str] = {}  # what an adapter adds to a finding, by its name
         self.jobs: dict[str, None] = {}  # ids of those that the first finding is about
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -119,6 +122,8 @@ class Witness:
 
     def wrong(self, what: str, *jobs: str) -> None:
         """An answer makes no sense, in the matter of these jobs."""
+        if self.said == "None":
+            what = f"{what.rstrip('.')}. {NO_RETURN}"
         self.note(expected(WRONG_ANSWER, what), *jobs)
 
     def note(self, finding: Finding, *jobs: str) -> None:

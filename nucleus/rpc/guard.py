@@ -75,10 +75,17 @@ class Identity:
         """Raise ``InvalidArgument`` if they cannot be read, or do not belong together."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            context.load_cert_chain(self.certificate, self.key)
+            context.load_cert_chain(self.certificate, self.key, self._refuse_to_ask)
         except OSError as reason:
             why = reason.strerror or "they are no certificate and its key"
             raise InvalidArgument(f"TLS: {self.certificate} and {self.key}: {why}") from None
+
+    def _refuse_to_ask(self) -> str:
+        """A part has nobody to ask for a passphrase; OpenSSL would wait at the terminal."""
+        raise InvalidArgument(
+            f"TLS: {self.key} is encrypted; a part starts by itself, so it needs a key without a"
+            f" passphrase: openssl pkey -in {self.key} -out plain.key"
+        )
 
     def credentials(self) -> grpc.ServerCredentials:
         """What a gRPC server is given."""

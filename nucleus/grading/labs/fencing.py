@@ -64,7 +64,8 @@ class Booking:
             return answer
         if not self._witness.failed:
             self._witness.wrong(
-                f"accept returned {self._witness.said:.80}, not True or False", job.id
+                f"accept({view}, {said}) returned {self._witness.said:.80}, not True or False",
+                job.id,
             )
         return right and refuse_report(job, by, report) is None
 
@@ -134,7 +135,7 @@ LAB = Lab(
             {},
             (
                 "Print both arguments: in an ordinary run, what do they have in common?",
-                "accept answers True or False, every time.",
+                "`accept` answers True or False, every time.",
             ),
         ),
         Part(
@@ -149,7 +150,7 @@ LAB = Lab(
             (
                 "The same worker can be given the same job twice: its name is not enough.",
                 "A newer lease always has a larger number. Which one may end the job?",
-                "One comparison does it: the report's lease *is* the job's, or it is not.",
+                "One comparison does it: the report's lease is the job's, or it is not.",
             ),
         ),
         Part(

@@ -14,7 +14,7 @@ from nucleus.core.ready import place
 from nucleus.core.rules import OURS, Rules
 from nucleus.grading.lab import Lab, Part, Thing
 from nucleus.grading.simulated import Scenario, Simulated
-from nucleus.grading.witness import Witness
+from nucleus.grading.witness import NO_RETURN, Witness
 
 SHOWN = 80  # characters of an answer
 SCATTER = 2_654_435_761  # Knuth's multiplier: numbers times it are in no order that one would see
@@ -85,8 +85,9 @@ class AskingQueue:
         first = min(jobs.values(), key=place)
         if self._witness.failed:
             return first
-        if answer is None:
-            return None  # it leaves them standing
+        if answer is None:  # it leaves them standing
+            self._witness.remarks[_ENDS] = f"next_job returned None while it waited. {NO_RETURN}"
+            return None
         said = self._witness.said[:SHOWN]
         what = f"next_job returned {said}, which is none of the {len(views)} jobs that wait"
         self._witness.wrong(what, first.id)
@@ -207,6 +208,7 @@ LAB = Lab(
                 "one came back": "a job came back while another of its priority waited",
             },
             (
+                "Which rule is asked first? What came back goes before others of its own priority.",
                 "Whenever somebody waits, somebody is next: `None` is the answer to an empty list.",
                 "Do you remember jobs from one call to the next? One that you saw may come again.",
             ),

@@ -11,6 +11,8 @@ import click
 
 NO_TOKEN = "without a token: whoever reaches it may use it (give it one with --token-file)"
 NO_TLS = "without TLS: whoever is on the way can read all of it (see: nucleus certs --help)"
+NO_HTTPS = "without HTTPS: whoever is on the way can read the token (see docs/security.md)"
+OPEN_SCRAPE = "without asking for the token where it is scraped (see --protect-scrape)"
 
 
 def warn_if_exposed(part: str, host: str, *missing: str) -> None:

@@ -140,6 +140,9 @@ class RunningServer:
             max_request_header_size=HEADER_LIMIT,
             cleanup_interval=LOOK,
             outbuf_high_watermark=UNSENT_LIMIT,
+            # Whether a proxy was reached over HTTPS is for the app to read, as it came: a chain
+            # of proxies may send several values, which waitress would answer with a 400.
+            clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
         )
         self._server.channel_class = _Channel

@@ -8,8 +8,9 @@
 The cookie is not the token, but made from it: whoever finds the cookie in a browser can use the
 dashboard until the token changes, and nothing else. Scripts cannot read it (``HttpOnly``), and
 pages of other sites cannot have it sent along with a request that changes something
-(``SameSite=Lax``). Open to all are ``GET /healthz``, because probes have no token, and the
-script and style of the page, which hold nothing.
+(``SameSite=Lax``), and behind a proxy with TLS it never travels without (``Secure``). Open to
+all are ``GET /healthz``, because probes have no token, and the script and style of the page,
+which hold nothing.
 """
 
 import hashlib
@@ -73,7 +74,7 @@ def _check(token: str) -> Callable[[], Response | None]:
             return _form("This is not the token.")
         response = _moved_to_page()
         response.set_cookie(
-            name, value, httponly=True, samesite="Lax", secure=request.is_secure, path="/"
+            name, value, httponly=True, samesite="Lax", secure=_over_https(), path="/"
         )
         return response
 
@@ -84,6 +85,15 @@ def _cookie(token: str) -> tuple[str, str]:
     """Return name and value. Browsers do not tell ports apart, so each token has a name."""
     made = hmac.new(token.encode(), b"the cookie of the dashboard", hashlib.sha256).hexdigest()
     return f"nucleus-{made[:8]}", made[8:]
+
+
+def _over_https() -> bool:
+    """Whether the browser speaks HTTPS to the proxy in front, as far as that says so.
+
+    Anybody can say so; it is then the cookie of that one that is not sent over plain HTTP.
+    """
+    schemes = request.headers.get("X-Forwarded-Proto", request.scheme)
+    return schemes.partition(",")[0].strip().lower() == "https"  # that of the outermost proxy
 
 
 def _form_token() -> str:

@@ -3,7 +3,7 @@
 import click
 
 from nucleus.rpc.access import Access
-from nucleus.services.common.exposure import NO_TOKEN, warn_if_exposed
+from nucleus.services.common.exposure import NO_HTTPS, NO_TOKEN, warn_if_exposed
 from nucleus.services.common.main import Ending, run_service
 from nucleus.services.common.options import (
     PORT,
@@ -45,6 +45,6 @@ def dashboard(
     def make(ending: Ending) -> Dashboard:
         return Dashboard(host, port, master=master, access=access)
 
-    warn_if_exposed("dashboard", host, *([] if access.token else [NO_TOKEN]))
+    warn_if_exposed("dashboard", host, NO_HTTPS if access.token else NO_TOKEN)
 
     ctx.exit(run_service(make, part="dashboard", log_level=log_level, lifeline=lifeline))

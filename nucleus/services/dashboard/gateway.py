@@ -7,8 +7,11 @@
 - A submit that was given up on without being certain is sent again by the client until the
   master answers. Until then no other submit is taken in, so there are never more of them than
   threads, and the client's own back-pressure, which blocks, is never reached.
+- Nobody here waits for results, so nothing is kept of a submit once it is acknowledged.
+- A client that has ended, as after a refused token, is replaced once the master answers again.
 """
 
+import logging
 import re
 import threading
 import time
@@ -21,6 +24,8 @@ from nucleus.core.errors import InvalidArgument, NotFound, NucleusError, Unavail
 from nucleus.core.events import Event
 from nucleus.jobs import Registry
 from nucleus.rpc.access import OPEN, Access
+
+logger = logging.getLogger("nucleus.dashboard")
 
 PATIENCE = 3.0
 """Seconds that a request waits for the master; a restart of it takes less."""
@@ -71,6 +76,11 @@ class Turnstile:
         except Unavailable:
             self._missing = True
             raise
+        except InvalidArgument:
+            raise  # it may be this side that refuses, without having asked
+        except NucleusError:
+            self._missing = False  # a refusal is an answer, too
+            raise
         finally:
             with self._lock:
                 self._waiting -= 1
@@ -87,21 +97,51 @@ class Gateway:
         access: Access = OPEN,
     ) -> None:
         self.master = master
-        self._client = Client(
-            master,
-            token=access.token,
-            tls_ca=access.tls_ca,
-            registry=registry,
-            patience=patience,
-        )
+        self._registry = registry
+        self._access = access
         self._patience = patience
+        self._client = self._make_client()
+        self._retired: Client | None = None  # the one before it: others may still ask through it
+        self._replacing = threading.Lock()
         self._turnstile = Turnstile(WAITING_LIMIT)
-        self._unanswered: set[JobHandle] = set()  # given up on, and perhaps taken in
+        self._unanswered: dict[JobHandle, Client] = {}  # given up on, and perhaps taken in
 
     def close(self) -> None:
         """Drop the connection at once. Idempotent."""
         # Whoever sent a submit that has no answer yet was told so, in the 503.
-        self._client.close(timeout=0.0, warn=False)
+        for client in (self._client, self._retired):
+            if client is not None:
+                client.close(timeout=0.0, warn=False)
+
+    def _make_client(self) -> Client:
+        return Client(
+            self.master,
+            token=self._access.token,
+            tls_ca=self._access.tls_ca,
+            registry=self._registry,
+            patience=self._patience,
+        )
+
+    def _submitter(self, deadline: float) -> Client:
+        """A client that takes submits; raises for as long as the master refuses it."""
+        client = self._client
+        if client.ended:
+            try:
+                client.stats(max(0.0, deadline - time.monotonic()))
+            except Unavailable:
+                raise self._no_answer(definite=True) from None
+            self._replace(client)
+        return self._client
+
+    def _replace(self, ended: Client) -> None:
+        """Put another client in the place of one that has ended and is answered again."""
+        with self._replacing:
+            if self._client is not ended:
+                return
+            logger.warning("a new client takes over: %s", ended.ended)
+            if self._retired is not None:
+                self._retired.close(timeout=0.0, warn=False)
+            self._client, self._retired = self._make_client(), ended
 
     # ---- jobs -------------------------------------------------------------------------
 
@@ -110,26 +150,31 @@ class Gateway:
         with self._turnstile.turn():
             deadline = time.monotonic() + self._patience
             self._await_earlier(deadline)
-            handle = self._client.submit(job_type, payload, **options)
+            client = self._submitter(deadline)
+            handle = client.submit(job_type, payload, **options)
             try:
-                return handle.acknowledged(deadline - time.monotonic())
+                job_id = handle.acknowledged(deadline - time.monotonic())
             except Unavailable:
-                raise self._given_up(handle) from None
+                raise self._given_up(client, handle) from None
+            client.forget(handle)
+            return job_id
 
     def _await_earlier(self, deadline: float) -> None:
-        for handle in tuple(self._unanswered):
+        for handle, client in tuple(self._unanswered.items()):
             try:
                 handle.acknowledged(max(0.0, deadline - time.monotonic()))
             except Unavailable:
-                raise self._no_answer(definite=True) from None
+                if not client.ended:
+                    raise self._no_answer(definite=True) from None
             except NucleusError:
                 pass  # a refusal is an answer too
-            self._unanswered.discard(handle)
+            client.forget(handle)
+            self._unanswered.pop(handle, None)
 
-    def _given_up(self, handle: JobHandle) -> Unavailable:
-        certain = self._client.withdraw(handle)
+    def _given_up(self, client: Client, handle: JobHandle) -> Unavailable:
+        certain = client.withdraw(handle)
         if not certain:
-            self._unanswered.add(handle)
+            self._unanswered[handle] = client
         return self._no_answer(definite=certain)
 
     def _no_answer(self, *, definite: bool) -> Unavailable:
@@ -149,7 +194,7 @@ class Gateway:
     def retry(self, job_id: str) -> str:
         """Make a new job like an ended one; return its id."""
         with self._turnstile.turn():
-            return self._client.retry(job_id).id
+            return self._client.make_again(job_id)
 
     def page(
         self, status: str, limit: int, page_token: str = "", *, newest_first: bool = False
@@ -198,13 +243,13 @@ class Gateway:
         return next(self._history(seq)).at
 
     def _history(self, from_seq: int) -> Iterator[Event]:
-        try:
-            yield from self._client.watch(from_seq)
-        except NucleusError as error:
-            begins = re.search(r"history begins at (\d+)$", str(error))
-            if begins is None:
-                raise
-            raise HistoryGone(str(error), int(begins[1])) from None
+        events = _or_gone(self._client.watch(from_seq))
+        # Only the first is waited for: those behind it are there already.
+        with self._turnstile.turn():
+            first = next(events, None)
+        if first is not None:
+            yield first
+            yield from events
 
     # ---- the cluster ------------------------------------------------------------------
 
@@ -214,5 +259,24 @@ class Gateway:
             return self._client.stats()
 
     def glance(self) -> Stats:
-        """The cluster in numbers, or ``Unavailable`` after a second."""
-        return self._client.stats(min(GLANCE, self._patience))
+        """The cluster in numbers, or ``Unavailable`` after a second.
+
+        ``Unavailable`` also where no submit would have been taken until now.
+        """
+        client = self._client
+        stats = client.stats(min(GLANCE, self._patience))
+        if client.ended:
+            self._replace(client)
+            raise Unavailable(f"no submit was taken until now: {client.ended}", definite=True)
+        return stats
+
+
+def _or_gone(events: Iterator[Event]) -> Iterator[Event]:
+    """The same events; raises ``HistoryGone`` where the first is none that is kept."""
+    try:
+        yield from events
+    except NucleusError as error:
+        begins = re.search(r"history begins at (\d+)$", str(error))
+        if begins is None:
+            raise
+        raise HistoryGone(str(error), int(begins[1])) from None

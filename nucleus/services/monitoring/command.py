@@ -2,7 +2,7 @@
 
 import click
 
-from nucleus.services.common.exposure import NO_TOKEN, warn_if_exposed
+from nucleus.services.common.exposure import NO_HTTPS, NO_TOKEN, OPEN_SCRAPE, warn_if_exposed
 from nucleus.services.common.main import Ending, run_service
 from nucleus.services.common.options import (
     PORT,
@@ -26,6 +26,13 @@ from nucleus.services.common.options import (
     is_flag=True,
     help="Ask for the token also where Prometheus reads; give it an authorization section then.",
 )
+@option(
+    "--worker-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    metavar="SECONDS",
+    help="The master's. A worker that is silent for longer is shown as down; 10 at least.",
+)
 @part_options
 @click.pass_context
 def monitoring(
@@ -35,6 +42,7 @@ def monitoring(
     scrape_port: int,
     token: str,
     protect_scrape: bool,
+    worker_timeout: float,
     log_level: str,
     lifeline: int | None,
 ) -> None:
@@ -50,10 +58,18 @@ def monitoring(
     from nucleus.services.monitoring.service import Monitoring
 
     def make(ending: Ending) -> Monitoring:
-        return Monitoring(host, push_port, scrape_port, token=token, protect_scrape=protect_scrape)
+        return Monitoring(
+            host,
+            push_port,
+            scrape_port,
+            token=token,
+            protect_scrape=protect_scrape,
+            worker_timeout=worker_timeout,
+        )
 
     if protect_scrape and not token:
         raise click.UsageError("--protect-scrape needs a token: give one with --token-file")
-    warn_if_exposed("monitoring", host, *([] if token else [NO_TOKEN]))
+    open_scrape = [] if protect_scrape else [OPEN_SCRAPE]
+    warn_if_exposed("monitoring", host, *([NO_HTTPS, *open_scrape] if token else [NO_TOKEN]))
 
     ctx.exit(run_service(make, part="monitoring", log_level=log_level, lifeline=lifeline))

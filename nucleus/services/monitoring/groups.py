@@ -20,7 +20,11 @@ EVICT_AFTER = 300.0
 """Seconds without a push after which a group is dropped; Prometheus's own staleness limit."""
 
 UP_WITHIN = 10.0
-"""Seconds since the last push within which a worker counts as up: the master's own limit."""
+"""Seconds since the last push within which a worker counts as up: the master's own limit.
+
+Where the master is more patient, so is Monitoring; less it cannot be, since workers push every
+3 seconds however short the master's patience is, and three pushes may be lost.
+"""
 
 WORKER_JOB = "nucleus_worker"
 
@@ -31,7 +35,7 @@ UP_STAMP = "nucleus_worker_up"
 STAMPS = {
     PUSH_STAMP: "Unix time of the last accepted push of the job and instance.",
     HEARTBEAT_STAMP: "Unix time of the last push that Monitoring saw from the worker.",
-    UP_STAMP: f"Whether Monitoring saw a push from the worker within {UP_WITHIN:g} seconds.",
+    UP_STAMP: "Whether Monitoring saw a push from the worker within {within:g} seconds.",
 }
 """Names and HELP of what Monitoring alone says; nobody may push them."""
 
@@ -48,9 +52,13 @@ class Group:
 
 
 class Groups:
-    """All groups, by their labels."""
+    """All groups, by their labels.
 
-    def __init__(self) -> None:
+    ``worker_timeout`` is the master's: seconds of silence after which it gives a worker up.
+    """
+
+    def __init__(self, worker_timeout: float = UP_WITHIN) -> None:
+        self._up_within = max(worker_timeout, UP_WITHIN)
         self._groups: dict[Labels, Group] = {}
         self._holders: dict[str, dict[Labels, Family]] = {}  # family name -> who holds it
         self._claims: dict[str, str] = {}  # sample name -> the one family that may use it
@@ -169,8 +177,13 @@ class Groups:
             _latest(pushes, (("instance", instance), ("job", job)), group.last_push)
             if job == WORKER_JOB and instance:
                 _latest(workers, (("worker", instance),), group.last_push)
-        up = {labels: float(now - last <= UP_WITHIN) for labels, last in workers.items()}
-        return [_stamp(PUSH_STAMP, pushes), _stamp(HEARTBEAT_STAMP, workers), _stamp(UP_STAMP, up)]
+        up = {labels: float(now - last <= self._up_within) for labels, last in workers.items()}
+        stamps = {PUSH_STAMP: pushes, HEARTBEAT_STAMP: workers, UP_STAMP: up}
+        return [self._stamp(name, values) for name, values in stamps.items()]
+
+    def _stamp(self, name: str, values: Mapping[Labels, float]) -> Family:
+        samples = tuple(Sample(name, labels, value) for labels, value in values.items())
+        return Family(name, "gauge", STAMPS[name].format(within=self._up_within), samples)
 
 
 def _in_group(family: Family, grouping: Labels) -> Family:
@@ -192,11 +205,6 @@ def _count(families: Mapping[str, Family]) -> int:
 
 def _latest(stamps: dict[Labels, float], labels: Labels, when: float) -> None:
     stamps[labels] = max(when, stamps.get(labels, when))
-
-
-def _stamp(name: str, values: Mapping[Labels, float]) -> Family:
-    samples = tuple(Sample(name, labels, value) for labels, value in values.items())
-    return Family(name, "gauge", STAMPS[name], samples)
 
 
 def _show(labels: Labels) -> str:

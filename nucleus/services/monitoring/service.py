@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from nucleus.services.common.http import HttpServer
 from nucleus.services.monitoring.apps import push_app, scrape_app
+from nucleus.services.monitoring.groups import UP_WITHIN
 from nucleus.services.monitoring.store import Store
 
 
@@ -14,6 +15,7 @@ class Monitoring:
     Port 0 takes a free one; ``push_port`` and ``scrape_port`` hold the real ones after
     ``start()``. What was pushed lives in memory and ends with this object. ``token`` is what
     those who push have to show, "" for nothing, and with ``protect_scrape`` Prometheus as well.
+    ``worker_timeout`` is the master's: seconds of silence after which it gives a worker up.
     """
 
     def __init__(
@@ -24,10 +26,11 @@ class Monitoring:
         *,
         token: str = "",
         protect_scrape: bool = False,
+        worker_timeout: float = UP_WITHIN,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.host = host
-        store = Store(now)
+        store = Store(now, worker_timeout)
         self._push = HttpServer(
             push_app(store, token),
             host,

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from nucleus.services.monitoring.groups import Groups
+from nucleus.services.monitoring.groups import UP_WITHIN, Groups
 from nucleus.services.monitoring.text_format import Family, Labels
 
 logger = logging.getLogger("nucleus.monitoring")
@@ -15,12 +15,13 @@ class Store:
 
     ``now`` returns Unix seconds, because what it stamps is compared with Prometheus's own
     clock. Silent groups are evicted whenever somebody looks, so no timer is needed.
+    ``worker_timeout`` is for ``Groups``.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], worker_timeout: float = UP_WITHIN) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._groups = Groups()
+        self._groups = Groups(worker_timeout)
 
     def push(self, labels: Labels, families: Iterable[Family], *, replace_all: bool) -> None:
         """Take a push; raise and change nothing if it does not fit (see ``Groups``)."""
