@@ -42,6 +42,7 @@ def solutions(kind: str) -> list[Solution]:
     return [
         Solution(LABS[name], path)
         for name in FOLDERS
+        if name in LABS  # one that is not is found by a test of its own
         for path in sorted((ROOT / name / kind).glob("*.py"))
     ]
 

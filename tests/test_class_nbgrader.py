@@ -19,7 +19,19 @@ c = get_config()
 c.CourseDirectory.course_id = "queues"
 c.ExecutePreprocessor.timeout = 120
 """
-STUDENTS = {"ada": RIGHT, "bob": WRONG, "eve": hostile("os._exit(0)")}
+OWN_CHECK = """
+class Verdict:
+    passed = True
+
+
+def check(*what, **options):
+    return Verdict()
+
+
+def accept(job, report):
+    return True
+"""
+STUDENTS = {"ada": RIGHT, "bob": WRONG, "eve": hostile("os._exit(0)"), "mallory": OWN_CHECK}
 BIN = Path(sys.executable).parent
 
 
@@ -63,7 +75,7 @@ def test_nbgrader_releases_grades_and_gives_feedback(tmp_path: Path) -> None:
     nbgrader(tmp_path, "export", "--to", "marks.csv")
     with open(tmp_path / "marks.csv", encoding="utf-8", newline="") as file:
         marks = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
-    assert marks == {"ada": 10, "bob": 8, "eve": 0}
+    assert marks == {"ada": 10, "bob": 8, "eve": 0, "mallory": 2}
     for student, said in (("ada", "pass, 3 of 3"), ("bob", "Strangers: fail"), ("eve", "died")):
         page = tmp_path / "feedback" / student / LAB / f"{notebook.stem}.html"
         assert said in page.read_text("utf-8")

@@ -59,7 +59,17 @@ HOSTILE = [
     ("died", f"import os; [os.write(n, b'junk\\n') for n in {OPEN}]"),
     ("too-long", "while True: pass"),
     ("forbidden", "import os; os.remove({precious!r})"),
+    ("forbidden", "import socket; socket.getaddrinfo('localhost', 80)"),
 ]
+
+
+def test_what_is_said_of_an_attempt_is_the_same_in_every_run(
+    submit: Callable[..., Verdict],
+) -> None:
+    text = repr(
+        submit("import os\n\n\ndef accept(job, report):\n    os.mkdir(os.getcwd() + '/x')\n")
+    )
+    assert "make the folder 'x'" in text
 
 
 @pytest.mark.parametrize(("name", "attack"), HOSTILE)

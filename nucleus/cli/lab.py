@@ -11,6 +11,7 @@ from nucleus.core.errors import InvalidArgument, NucleusError
 from nucleus.services.common.options import option
 
 FIRST = "00_start_here.ipynb"
+_QUIET = "--LabApp.news_url=None"  # else it asks whether it may fetch news, over the lesson
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -32,7 +33,7 @@ def lab(notebooks: Path | None, arguments: tuple[str, ...]) -> None:
     folder = notebooks or find_folder("notebooks")
     if not folder.is_dir():
         raise InvalidArgument(f"notebooks: {folder} is not a folder")
-    options = [*_opening(folder), *_as_root(), *arguments]
+    options = [*_opening(folder), *_as_root(), _QUIET, *arguments]
     command = [sys.executable, "-m", "jupyterlab", *options, str(folder)]
     os.execv(sys.executable, command)  # JupyterLab takes this process's place, and its Ctrl-C
 

@@ -53,6 +53,9 @@ REFUSED = {
     "os.killpg": "send a signal to the processes of group {0}",
     "socket.__new__": "use the network",
     "socket.connect": "use the network",
+    "socket.getaddrinfo": "use the network",
+    "socket.gethostbyname": "use the network",
+    "socket.gethostbyaddr": "use the network",
     "ctypes.dlopen": "load the library {0}",
 }
 """Events of the interpreter (https://docs.python.org/3/library/audit_events.html), in words."""

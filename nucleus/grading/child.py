@@ -50,6 +50,7 @@ class Teller:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._forbidden: Finding | None = None
+        self._folder = f"{Path.cwd()}{os.sep}"  # another one each time, so nobody is told of it
         self.note = Note()
         self.part = ""  # that is being judged
 
@@ -69,7 +70,7 @@ class Teller:
     def forbid(self, what: str, frame: FrameType | None) -> None:
         """The code tried something."""
         if self._forbidden is None:
-            words = f"The code tried to {one_line(what, 200)}."
+            words = f"The code tried to {one_line(what.replace(self._folder, ''), 200)}."
             self._forbidden = expected(FORBIDDEN, words, place_of(frame))
 
     def out_of_time(self, number: int, frame: FrameType | None) -> None:

@@ -182,4 +182,4 @@ def _wrapped(sentence: str) -> list[str]:
 def _words(place: Place) -> str:
     file = "this notebook" if "ipykernel" in place.file else Path(place.file).name
     line = one_line(linecache.getline(place.file, place.line).strip(), 120)
-    return f"{file}, line {place.line}, in {one_line(place.function)}: {line}".rstrip(": ")
+    return f"{file}, line {place.line}, in {one_line(place.function)}: {line}".removesuffix(": ")

@@ -39,7 +39,8 @@ def results_come_from_the_holder(replay: Replay) -> Cases:
             results[run.lease].append(run.result)
     for step in replay.of(JobCompleted) if replay.seen(Stopped) else ():
         computed = results[step.event.lease]
-        what = f"{step.event.result} was taken; lease {step.event.lease} computed {computed}"
+        said = " or ".join(computed) or "nothing"
+        what = f"{step.event.result} was taken; lease {step.event.lease} computed {said}"
         yield None if step.event.result in computed else breach(step, what)
 
 
