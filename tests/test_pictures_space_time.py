@@ -94,7 +94,7 @@ def test_the_legend_explains_what_is_there_and_nothing_else() -> None:
         "message about job 4",
         "lost message",
         "refused",
-        "fault",
+        "something breaks",
         "while a fault lasts",
         "something happens",
     ]

@@ -228,7 +228,7 @@ def _draw_key(axes: "Axes", rows: _Rows, looks: dict[str, tuple[str, str]]) -> N
     if any(arrow.refused for arrow in rows.arrows):
         axes.plot([], [], "X", color=VERMILION, mec=INK, label="refused")
     if any(mark.fault for mark in rows.marks):
-        axes.plot([], [], "X", color=PURPLE, mec=INK, label="fault")
+        axes.plot([], [], "X", color=PURPLE, mec=INK, label="something breaks")
     if any(mark.until is not None for mark in rows.marks):
         axes.plot([], [], color=PURPLE, linewidth=7, alpha=0.5, label="while a fault lasts")
     if any(not mark.fault for mark in rows.marks):
@@ -240,7 +240,8 @@ def _words(diagram: Diagram, rows: _Rows) -> str:
     refused = sum(arrow.refused for arrow in diagram.arrows)
     words = f"{count(len(diagram.arrows), 'message')} between {_list(diagram.lifelines)}"
     words += f", of which {lost} were lost and {refused} refused."
-    moments = [(arrow.sent, _of_arrow(arrow, diagram.start)) for arrow in diagram.arrows]
+    several = len({arrow.job_id for arrow in diagram.arrows if arrow.job_id}) > 1
+    moments = [(arrow.sent, _of_arrow(arrow, diagram.start, several)) for arrow in diagram.arrows]
     moments += [(mark.at, f"{mark.lifeline}: {mark.what}.") for mark in diagram.marks]
     for at, said in sorted(moments, key=lambda moment: moment[0])[:TOLD]:
         words += f" At {at - diagram.start:.3f} s {said}"
@@ -251,8 +252,10 @@ def _words(diagram: Diagram, rows: _Rows) -> str:
     return words
 
 
-def _of_arrow(arrow: Arrow, start: float) -> str:
+def _of_arrow(arrow: Arrow, start: float, several: bool) -> str:
     words = f"{arrow.sender} sends {arrow.what} to {arrow.receiver}"
+    if several and arrow.job_id:
+        words += f" about job {short_name(arrow.job_id)}"
     if arrow.received is None:
         return f"{words}; it is lost."
     if arrow.received - arrow.sent > LATE:
