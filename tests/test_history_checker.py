@@ -224,7 +224,7 @@ def test_a_failure_is_told_in_words_with_its_moment_and_the_story_of_the_job() -
     scribe.complete(job, scribe.lease(job), result="8")
     text = check(scribe.history).text()
     assert "Promise 2 is broken (results-come-from-the-holder): The accepted result is" in text
-    assert "at 10.000 s: 8 was taken; lease 4 computed ['7']" in text
+    assert "at 10.000 s: 8 was taken; lease 4 computed 7" in text
     words = (
         "JobSubmitted",
         "JobLeased lease 4",

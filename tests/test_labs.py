@@ -87,6 +87,8 @@ def test_the_notebook_follows_the_conventions_of_nbgrader(lab: Lab) -> None:
         assert mark["locked"] is not mark["solution"]
         assert bool(SOLUTION.search(cell.source)) is mark["solution"]
         assert bool(HIDDEN.search(cell.source)) is mark["grade"]
+        asks_ours = "import nucleus.grading\n" in cell.source
+        assert asks_ours is mark["grade"], "or a student's own check would decide"
 
 
 @labs
