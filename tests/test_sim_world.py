@@ -1,6 +1,7 @@
 """What the simulated worlds stand on: loops, links, the disk, the plan, and each fault alone."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -18,6 +19,14 @@ from nucleus.sim.plan import CLIENTS, Submit, make_plan
 from nucleus.sim.scale import Load, erlang_c, run_load
 from nucleus.sim.seams import simulated
 from nucleus.sim.world import START, Process, World
+
+
+@pytest.fixture(autouse=True)
+def _turns() -> Iterator[None]:
+    """Or the last loop of a world would count as running, in every test that follows."""
+    with on_loops():
+        yield
+
 
 # ---- loops ----------------------------------------------------------------------------
 
