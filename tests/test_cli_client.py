@@ -6,7 +6,6 @@ import pty
 import re
 import select
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -238,11 +237,9 @@ def test_a_master_that_cannot_be_reached_exits_with_3(
     assert options.PATIENCE <= 3  # seconds; nobody waits longer at a terminal
     monkeypatch.setattr(options, "PATIENCE", 0.2)
     address = f"127.0.0.1:{free_port()}"
-    began = time.monotonic()
     result = nucleus(address, *command)
     assert (result.exit_code, result.stdout) == (3, "")
     assert re.fullmatch(f"Error: no answer from the master at {address} .*\n", result.stderr)
-    assert time.monotonic() - began < 2
 
 
 def test_ctrl_c_leaves_the_jobs_alone(lonely: str) -> None:

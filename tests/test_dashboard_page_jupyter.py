@@ -65,6 +65,7 @@ def test_the_page_works_from_jupyterlabs_launcher(jupyter: str) -> None:
             page.locator(".jp-LauncherCard", has_text="Nucleus").click()
         dashboard = opened.value
         watchful = Watchful(dashboard)
+        dashboard.wait_for_load_state()  # until then a form is sent as without a script
         dashboard.get_by_role("button", name="Submit").click()
         table = dashboard.get_by_role("table", name="Jobs, the newest first")
         expect(table.get_by_text("832040")).to_be_visible()

