@@ -101,7 +101,7 @@ def test_a_comparison_can_be_drawn_twice() -> None:
 
 
 def test_a_prediction_is_shown_as_a_widget() -> None:
-    shown = a_number()._repr_mimebundle_()
+    shown, _ = a_number()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in shown
 
 

@@ -8,9 +8,13 @@ import ipywidgets as widgets
 
 from nucleus.cluster import Cluster
 from nucleus.notebook.actions import ACTIONS, in_background, perform
+from nucleus.notebook.fallback import Bundle, bundle
 from nucleus.notebook.feed import feed_of
 from nucleus.notebook.scene import View
 from nucleus.notebook.subshell import hear_beside_cells, why_buttons_wait
+from nucleus.notebook.words import describe, table
+
+BREAKS = "Buttons that break a worker, in a kernel that runs."
 
 
 class FaultPanel:
@@ -41,10 +45,13 @@ class FaultPanel:
         )
         self.box = widgets.VBox(rows)
         hear_beside_cells(self.box)
-        feed_of(cluster.client).listen(self._show)
+        self._feed = feed_of(cluster.client)
+        self._feed.listen(self._show)
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
+        view = self._feed.first_view()
+        words = f"{BREAKS} {describe(view)}"
+        return bundle(self.box, options, words, f"<p>{BREAKS}</p>{table(view)}")
 
     def act(self, action: str) -> None:
         """Do it to the chosen worker, as the button does; returns at once."""

@@ -27,6 +27,7 @@ INTERVAL = 0.125  # seconds between two views while something happens
 REST = 0.5  # seconds between two views while nothing does: ages grow all the same
 SHARE = 0.05  # of a core that views may take; when they take more, there are fewer
 ADOPTED = 1_000  # queued, and as many running jobs, that are asked for at the beginning
+FIRST_VIEW = 1.0  # seconds that a cell waits for something to show
 RETRY = 0.05  # seconds until a master that did not answer is asked again
 
 Listener = Callable[[View], None]
@@ -50,6 +51,7 @@ class Feed:
         self._behind = 0.0  # seconds that the master's clock is behind this one, at most
         self._link = "opening"
         self._news = threading.Event()
+        self._answered = threading.Event()
         self._closing = threading.Event()
 
     @property
@@ -85,6 +87,11 @@ class Feed:
             silent = round(max(0.0, now - self._scene.now), 1)
             return {**self._scene.view(now), "link": self._link, "silent": silent}
 
+    def first_view(self) -> View:
+        """The scene once the master has answered, or as it is when that takes too long."""
+        self._answered.wait(FIRST_VIEW)
+        return self.view()
+
     # ---- reading ----------------------------------------------------------------------
 
     def _read(self, client: Client) -> None:
@@ -115,6 +122,7 @@ class Feed:
 
     def _close(self) -> None:
         self._reader, self._link = None, "closed"
+        self._answered.set()
         self._closing.set()
         self._news.set()
 
@@ -130,6 +138,7 @@ class Feed:
         scene, from_seq = begin(client)
         with self._lock:
             self._scene, self._link = scene, "live"
+            self._answered.set()
             self._behind = time.time() - scene.now
         self._news.set()
         return client.watch(from_seq, heartbeats=True)

@@ -8,12 +8,14 @@ import ipywidgets as widgets
 from nucleus.cluster import Cluster
 from nucleus.core.limits import Limits
 from nucleus.notebook.chart import chart, say
+from nucleus.notebook.fallback import Bundle, bundle
 from nucleus.notebook.feed import feed_of
 from nucleus.notebook.sampler import Sampler
 from nucleus.notebook.scene import View
 from nucleus.pictures import Sample
 
 INTERVAL = 1.0  # seconds between two looks
+NOTHING_YET = "The scrape endpoint was not looked at yet."
 
 
 class MetricsPanel:
@@ -25,16 +27,17 @@ class MetricsPanel:
 
     def __init__(self, source: Cluster | str, interval: float = INTERVAL) -> None:
         self._timeout = Limits().worker_timeout
-        self.plot = widgets.HTML("Nothing was seen yet.")
-        self.said = widgets.HTML()
+        self.plot = widgets.HTML()
+        self.said = widgets.HTML(NOTHING_YET)
         self.box = widgets.VBox([self.plot, self.said])
         url = source if isinstance(source, str) else source.scrape_url
         self._sampler = Sampler(url, interval, self._show)
         if isinstance(source, Cluster):
             feed_of(source.client).listen(self._follow)
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
+        words = say(self.samples, self._timeout) if self.samples else NOTHING_YET
+        return bundle(self.box, options, words, f"{self.plot.value}<p>{html.escape(words)}</p>")
 
     @property
     def samples(self) -> list[Sample]:

@@ -5,7 +5,6 @@ they look like is in ``static/picture.js`` and ``.css``, which are part of the p
 """
 
 import json
-import threading
 import time
 import weakref
 from collections import defaultdict
@@ -28,7 +27,6 @@ from nucleus.notebook.subshell import hear_beside_cells, why_buttons_wait
 from nucleus.notebook.words import describe, table
 
 STATIC = Path(__file__).parent / "static"
-FIRST_VIEW = 1.0  # seconds that a cell waits for something to show
 SUMMARY_INTERVAL = 3.0  # seconds; a screen reader has to read it out
 ACKNOWLEDGED = 10.0  # seconds that a submitted job may take to be durable
 BUSY = "The kernel is busy with a cell, and hears this when the cell has ended."
@@ -63,7 +61,6 @@ class Picture(anywidget.AnyWidget):
         self._client = weakref.ref(client)
         self._cluster = weakref.ref(cluster) if cluster is not None else None
         self._feed = feed_of(client)
-        self._drawn = threading.Event()
         self._views: set[str] = set()  # front ends that show it
         self._faults: defaultdict[str, list[str]] = defaultdict(list)  # by worker
         self._summary_at = 0.0
@@ -75,8 +72,7 @@ class Picture(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget; for what cannot show it a table, and words."""
         self._feed.listen(self._draw)
-        self._drawn.wait(FIRST_VIEW)
-        view = self._feed.view()
+        view = self._feed.first_view()
         data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
         return {**data, "text/plain": describe(view), "text/html": table(view)}, metadata
 
@@ -98,8 +94,6 @@ class Picture(anywidget.AnyWidget):
         now = time.monotonic()
         if now - self._summary_at > SUMMARY_INTERVAL or view["link"] == "closed":
             self.summary, self._summary_at = describe(view), now
-        if view["link"] != "opening":
-            self._drawn.set()
 
     def _hear_fault(self, kind: str, worker: str, over: bool) -> None:
         faults = [fault for fault in self._faults[worker] if fault != kind]

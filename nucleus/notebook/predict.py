@@ -19,6 +19,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from nucleus.notebook.fallback import Bundle, bundle
 from nucleus.pictures import Drawing
 from nucleus.pictures.style import BLUE, ORANGE, WIDTH, dress, legend
 
@@ -32,8 +33,9 @@ Point = tuple[float, float]
 class Prediction:
     """What all predictions share: a question, inputs, and whether they were touched."""
 
-    def __init__(self, question: str, inputs: Sequence[Any], around: Any) -> None:
+    def __init__(self, question: str, answers: str, inputs: Sequence[Any], around: Any) -> None:
         self.question = question
+        self._answers = answers  # that are possible, in words
         self.touched = False
         self._inputs = inputs
         self.note = widgets.HTML(_paragraph(self._state()))
@@ -44,8 +46,9 @@ class Prediction:
         for item in inputs:
             item.observe(self._touch, names="value")
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
+        words = f"{self.question} ({self._answers}) {self._state()}"
+        return bundle(self.box, options, words, _paragraph(words))
 
     def _touch(self, _: object) -> None:
         self.touched = True
@@ -79,7 +82,7 @@ class NumberPrediction(Prediction):
         self.field = widgets.BoundedFloatText(
             value=default, min=low, max=high, description=f"in {unit}:", style=WHOLE
         )
-        super().__init__(question, [self.field], self.field)
+        super().__init__(question, f"a number, in {unit}", [self.field], self.field)
 
     @property
     def value(self) -> float:
@@ -110,7 +113,7 @@ class ChoicePrediction(Prediction):
         self.choice = widgets.RadioButtons(
             options=list(options), value=default, layout=widgets.Layout(width="max-content")
         )
-        super().__init__(question, [self.choice], self.choice)
+        super().__init__(question, "; ".join(options), [self.choice], self.choice)
 
     @property
     def value(self) -> str:
@@ -148,7 +151,7 @@ class CurvePrediction(Prediction):
         ]
         below = widgets.HTML(_paragraph(f"{y}, over {x}"))
         around = widgets.VBox([widgets.HBox(self.sliders), below])
-        super().__init__(question, self.sliders, around)
+        super().__init__(question, f"a curve: {y}, over {x}", self.sliders, around)
 
     @property
     def value(self) -> list[Point]:

@@ -16,6 +16,7 @@ from nucleus.client import Client, JobHandle
 from nucleus.core.errors import NucleusError
 from nucleus.jobs import Registry, default_registry
 from nucleus.notebook.actions import in_background
+from nucleus.notebook.fallback import Bundle, bundle
 from nucleus.notebook.later import Later
 from nucleus.notebook.submit import MAX_COUNT, submit_text, submittable
 from nucleus.notebook.subshell import hear_beside_cells, why_buttons_wait
@@ -73,8 +74,9 @@ class SubmitPanel:
         progress = widgets.HBox([self.progress, self.progress_text])
         return widgets.VBox([what, how, self.said, progress, self.table, self.note])
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
+        words = f"A form that submits jobs, in a kernel that runs. Ended: {self._ended_of_all()}."
+        return bundle(self.box, options, words, f"<p>{words}</p>{self.table.value}")
 
     # ---- submitting -------------------------------------------------------------------
 
@@ -123,12 +125,15 @@ class SubmitPanel:
     def _say(self, text: str, good: bool) -> None:
         self.said.value = _note(text, good=good)
 
+    def _ended_of_all(self) -> str:
+        return f"{self._ended:,} of {len(self.handles):,} jobs"
+
     def _show(self) -> None:
         with self._lock:
             total, ended = len(self.handles), self._ended
             last = self.handles[: -SHOWN - 1 : -1]
         self.progress.max, self.progress.value = max(1, total), ended
-        self.progress_text.value = _note(f"{ended:,} of {total:,} jobs")
+        self.progress_text.value = _note(self._ended_of_all())
         self.table.value = _table(last) if last else _note("Nothing submitted yet.")
 
 

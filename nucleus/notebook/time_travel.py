@@ -16,6 +16,7 @@ from nucleus.core.events import JobRequeued, WorkerHeartbeat
 from nucleus.history import History
 from nucleus.history.checkpoints import EVERY, Checkpoints
 from nucleus.history.observations import Beat, Committed, Observation
+from nucleus.notebook.fallback import Bundle, bundle
 from nucleus.notebook.scene import Scene, View
 from nucleus.notebook.still import still
 from nucleus.pictures import Overview
@@ -131,11 +132,10 @@ class TimeTravel:
         self.job.observe(lambda _: self._tell(), names="value")
         self.story.observe(self._jump, names="value")
 
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data = self.box._repr_mimebundle_(**options) or {}
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
         words = self.moments.words(self.slider.value)
         page = f"<p>{html.escape(words)}</p>{self.scene.value}{self.overview.html()}"
-        return {**data, "text/plain": words, "text/html": page}, {}
+        return bundle(self.box, options, words, page)
 
     def go(self, step: int) -> None:
         """Show the cluster after ``step`` observations, or as near to it as there is one."""
