@@ -98,7 +98,8 @@ def run_all(page: Page) -> None:
 def keep(seen: Page | Locator, name: str) -> None:
     """Keep a screenshot, where somebody wants it."""
     if folder := os.environ.get("NUCLEUS_SCREENSHOTS"):
-        seen.screenshot(path=Path(folder) / f"{name}.png")
+        path = Path(folder) / f"{name}.png"
+        seen.screenshot(path=path, animations="disabled")  # whatever flies has arrived
 
 
 def choose(page: Page, worker: str, action: str) -> None:

@@ -101,6 +101,35 @@ def test_a_job_keeps_its_box_on_its_way(page: Page) -> None:
     expect(page.locator(".np-job")).to_have_count(0)
 
 
+def statuses(page: Page) -> list[str]:
+    jobs = page.locator(".np-slots .np-job").all()
+    return [str(job.get_attribute("data-status")) for job in jobs]
+
+
+def test_each_slot_of_a_worker_is_a_place_for_a_job(page: Page) -> None:
+    draw(page, (), worker("w", slots=3))
+    expect(page.locator(".np-free")).to_have_count(3)
+    draw(page, (), worker("w", slots=3, jobs=(card(1),)))
+    expect(page.locator(".np-free")).to_have_count(2)
+    assert statuses(page) == ["running"]
+    expect(page.locator(".np-slots")).to_have_attribute("title", "3 slots, 1 in use")
+    draw(page, (), worker("w", slots=3, state="lost"))
+    expect(page.locator(".np-free")).to_have_count(0)
+
+
+def test_what_a_worker_holds_beyond_its_slots_is_not_said_to_run(page: Page) -> None:
+    draw(page, (), worker("w", slots=1, jobs=(card(1), card(2), card(3)), held=12))
+    assert statuses(page) == ["running", "held", "held"]
+    expect(page.locator(".np-free")).to_have_count(0)
+    second = page.get_by_role("img", name="Sleep(2), held, attempt 1, job job-2")
+    expect(second).to_be_visible()
+    expect(page.locator(".np-foot")).to_have_text("+9 more · 0 ended")
+    words = "1 slot, 1 in use; 11 jobs held ahead of time"
+    expect(page.locator(".np-slots")).to_have_attribute("title", words)
+    draw(page, (), worker("w", slots=1, jobs=(card(2), card(3))))
+    assert statuses(page) == ["running", "held"]
+
+
 def test_a_requeued_job_stands_in_front_and_is_marked(page: Page) -> None:
     draw(page, (card(2),), worker("w", jobs=(card(1),)))
     draw(page, (card(1, mark="suspect", tries=1), card(2)), worker("w", state="lost"))

@@ -17,6 +17,7 @@ const GONE = 10000; // ms without a frame until the page gives the kernel up
 const FLIGHT = 350; // ms
 const MAX_FLIGHTS = 40; // in one frame; more would only be a flicker
 const COMPACT_ABOVE = 24; // workers; when there are more, cards are small and nothing flies
+const MAX_PLACES = 8; // drawn on a card, as many as jobs that a frame has of a worker
 const BOX = 50; // px that a job takes in a row, as in picture.css
 
 const ACTIONS = {
@@ -160,9 +161,7 @@ class Stage {
     setText(this.more, this.moreThan(queued.length, frame.counts.queued));
     this.drawJobs(this.queue.row, queued, "queued", shown);
     this.queue.row.append(this.more);
-    for (const worker of frame.workers) {
-      this.drawJobs(this.cards.get(worker.name).jobs, worker.jobs, "running", shown);
-    }
+    for (const worker of frame.workers) this.drawSlots(worker, compact, shown);
     this.drawJobs(this.ended.row, [...frame.ended].reverse().slice(0, this.room), "", shown);
     for (const [id, box] of this.boxes) {
       if (!shown.has(id) && this.boxes.delete(id)) box.remove();
@@ -317,10 +316,28 @@ class Stage {
     card.state.title = "What the master thinks";
     setText(card.fault, faults.length ? `⚡ ${faults.join(", ")} ` : "");
     const hidden = worker.held - worker.jobs.length;
-    const ahead = hidden > 0 ? `+${number(hidden)} held · ` : "";
-    setText(card.foot, `${ahead}${number(worker.ended)} ended`);
+    const more = hidden > 0 ? `+${number(hidden)} more · ` : "";
+    setText(card.foot, `${more}${number(worker.ended)} ended`);
     if (worker.beats > card.beats && this.lively) this.pulse(card.ring);
     card.beats = worker.beats;
+  }
+
+  // A worker begins its jobs in order: the oldest are in its slots, others it holds ahead of time.
+  drawSlots(worker, compact, shown) {
+    const { jobs: row } = this.cards.get(worker.name);
+    const jobs = worker.jobs.map((job, place) => {
+      return { ...job, status: place < worker.slots ? "running" : "held" };
+    });
+    this.drawJobs(row, jobs, "", shown);
+    const places = Math.min(worker.slots, compact ? 1 : MAX_PLACES);
+    const free = worker.state === "alive" ? Math.max(0, places - jobs.length) : 0;
+    const drawn = row.getElementsByClassName("np-free");
+    while (drawn.length > free) drawn[0].remove();
+    while (drawn.length < free) make("span", "np-free", row);
+    const ahead = Math.max(0, worker.held - worker.slots);
+    row.title =
+      `${count(worker.slots, "slot")}, ${number(worker.held - ahead)} in use` +
+      (ahead ? `; ${count(ahead, "job")} held ahead of time` : "");
   }
 
   pulse(ring) {
