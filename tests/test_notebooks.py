@@ -5,9 +5,11 @@ that lead somewhere, words that are spelt right and found in the glossary.
 """
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import nbformat
 import pytest
 from IPython.core import inputtransformer2
 
+import nucleus.notebook
+from nucleus.notebook.checks import Finding
 from tests.notebook_support import NOTEBOOKS, execute
 
 ROOT = NOTEBOOKS.parent
@@ -37,6 +41,14 @@ QUESTION = re.compile(r"<details><summary>(\d)\. .+?</summary>\n\n.+?\n\n</detai
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMES_OF_OTHERS = "simpy"  # right, though codespell does not know them
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: .*\((\d\d)\)$", re.MULTILINE)
+
+# What answers in words. A cell that ends with one of them shows a finding.
+FINDERS = {
+    name
+    for name in nucleus.notebook.__all__
+    if inspect.isfunction(found := getattr(nucleus.notebook, name))
+    and found.__annotations__.get("return") is Finding
+}
 
 each_notebook = pytest.mark.parametrize("name", NAMES)
 each_lesson = pytest.mark.parametrize("name", LESSONS)
@@ -190,6 +202,75 @@ def test_logic_is_recognized(source: str) -> None:
 )
 def test_what_a_cell_may_do_is_no_logic(source: str) -> None:
     assert logic(source) == []
+
+
+@each_notebook
+def test_each_prediction_is_compared_and_then_checked_in_words(name: str) -> None:
+    assert left_open([cell.source for cell in cells(name, "code")]) == []
+
+
+def left_open(sources: Sequence[str]) -> list[str]:
+    """Return what cells leave open, in words.
+
+    Several predictions may be asked before one experiment; each is then compared, and a finding
+    is shown before the next comparison or prediction.
+    """
+    ipython: Any = inputtransformer2
+    asked: list[str] = []
+    unchecked: list[str] = []
+    problems = []
+    for source in sources:
+        tree = ast.parse(ipython.TransformerManager().transform_cell(source))
+        predicted, compared = _predictions(tree), _comparisons(tree)
+        if predicted or compared:
+            problems += [f"{name} is compared, but not checked" for name in unchecked]
+            unchecked = []
+        asked = [name for name in [*asked, *predicted] if name not in compared]
+        unchecked = [] if _shows_a_finding(tree) else [*unchecked, *compared]
+    problems += [f"{name} is compared, but not checked" for name in unchecked]
+    return [*problems, *(f"{name} is never compared" for name in asked)]
+
+
+def _predictions(tree: ast.Module) -> list[str]:
+    return [
+        statement.targets[0].id
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        if ast.unparse(statement.value).startswith("predict_")
+    ]
+
+
+def _comparisons(tree: ast.Module) -> list[str]:
+    return [
+        ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "compare"
+    ]
+
+
+def _shows_a_finding(tree: ast.Module) -> bool:
+    last = tree.body[-1]
+    call = last.value if isinstance(last, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func) in FINDERS
+
+
+GUESS, SHOWN, CHECKED = "a = predict_number()\na", "a.compare(2)", "check(1, '', '')"
+
+
+@pytest.mark.parametrize(
+    ("sources", "problem"),
+    [
+        ([GUESS], "a is never compared"),
+        ([GUESS, SHOWN], "a is compared, but not checked"),
+        ([GUESS, CHECKED, SHOWN], "a is compared, but not checked"),
+        ([GUESS, SHOWN, GUESS, SHOWN, CHECKED], "a is compared, but not checked"),
+        ([GUESS, "b = predict_choice()", SHOWN, "b.compare(2)", CHECKED], "a is compared"),
+        ([GUESS, SHOWN, "found = check(1, '', '')"], "a is compared, but not checked"),
+    ],
+)
+def test_a_prediction_that_is_left_open_is_found(sources: list[str], problem: str) -> None:
+    [found] = left_open(sources)
+    assert found.startswith(problem)
 
 
 @each_notebook
