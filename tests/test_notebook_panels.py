@@ -9,13 +9,13 @@ import pytest
 import requests
 
 from nucleus.cluster import Cluster
-from nucleus.notebook import FaultPanel, MetricsPanel, SubmitPanel, subshell
+from nucleus.notebook import FaultPanel, MetricsPanel, Playground, SubmitPanel, subshell
 from nucleus.notebook.chart import chart, say
 from nucleus.notebook.later import Later
 from nucleus.notebook.subshell import hear_beside_cells, why_buttons_wait
 from nucleus.notebook.words import describe, table
 from nucleus.pictures import Sample
-from tests.support import eventually, service_threads
+from tests.support import eventually, free_port, service_threads
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,14 @@ def test_a_type_that_is_chosen_says_what_it_takes_and_offers_an_example(
 ) -> None:
     panel.job_type.value = "Sleep"
     assert panel.payload.value == "0.5"
-    assert "a number of seconds from 0 to 3600" in panel.said.value
+    assert "a number of seconds from 0 to 3600" in panel.allowed.value
     assert "Poison" not in panel.job_type.options
+
+
+def test_what_a_type_takes_stays_to_be_read_after_a_submit(panel: SubmitPanel) -> None:
+    panel.button.click()
+    eventually(lambda: "Submitted: 1." in panel.said.value)
+    assert "Fibonacci takes" in panel.allowed.value
 
 
 def test_text_of_others_is_not_taken_for_html(panel: SubmitPanel) -> None:
@@ -97,6 +103,16 @@ def test_the_fault_panel_breaks_and_mends_the_chosen_worker() -> None:
         assert "alive" in panel.state.value
     eventually(lambda: "stopped" in panel.state.value)
     assert all(button.disabled for button in panel.buttons.values())
+
+
+def test_a_playground_breaks_only_what_it_has_started(cluster: Cluster) -> None:
+    with Playground(f"127.0.0.1:{free_port()}") as own:
+        assert own.faults
+        own.faults.buttons["pause"].click()
+        eventually(lambda: own.faults and "worker-1 is frozen" in own.faults.said.value)
+    with Playground(cluster.address, cluster.scrape_url) as guest:
+        assert guest.faults is None
+    assert cluster.client.submit("Echo", "still here").result(10) == "still here"
 
 
 # ---- metrics --------------------------------------------------------------------------

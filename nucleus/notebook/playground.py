@@ -7,6 +7,7 @@ from types import TracebackType
 from nucleus.client import Client
 from nucleus.cluster import Cluster
 from nucleus.core.errors import Unavailable
+from nucleus.notebook.fault_panel import FaultPanel
 from nucleus.notebook.metrics_panel import MetricsPanel
 from nucleus.notebook.picture import Picture
 from nucleus.notebook.submit_panel import SubmitPanel
@@ -20,8 +21,8 @@ class Playground:
     Addresses that are not given are taken from the environment, ``NUCLEUS_MASTER`` and
     ``NUCLEUS_SCRAPE_URL``, as in a container; those of ``nucleus up`` are the last resort.
     Where no master answers, a small cluster is started, so that there is something to play
-    with; ``cluster`` is that one, or ``None``. :meth:`close` ends what was started here, and
-    nothing else.
+    with; ``cluster`` is that one, or ``None``, and only that one has ``faults``: nobody breaks
+    what others use. :meth:`close` ends what was started here, and nothing else.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Playground:
             self.client, metrics = self.cluster.client, self.cluster.scrape_url
         self.picture = Picture(self.client, self.cluster)
         self.submit = SubmitPanel(self.client)
+        self.faults = FaultPanel(self.cluster) if self.cluster else None
         self.metrics = MetricsPanel(metrics)
         self._open.callback(self.metrics.stop)
 

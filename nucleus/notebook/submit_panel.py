@@ -46,6 +46,7 @@ class SubmitPanel:
         self._make_inputs()
         self.button = widgets.Button(description="Submit", button_style="primary")
         self.button.on_click(self._click)
+        self.allowed = widgets.HTML()
         self.said = widgets.HTML()
         self.progress = widgets.IntProgress(description="Ended", max=1, bar_style="success")
         self.progress_text = widgets.HTML()
@@ -72,7 +73,7 @@ class SubmitPanel:
         what = widgets.HBox([self.job_type, self.payload])
         how = widgets.HBox([self.count, self.priority, self.button])
         progress = widgets.HBox([self.progress, self.progress_text])
-        return widgets.VBox([what, how, self.said, progress, self.table, self.note])
+        return widgets.VBox([what, self.allowed, how, self.said, progress, self.table, self.note])
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
         words = f"A form that submits jobs, in a kernel that runs. Ended: {self._ended_of_all()}."
@@ -120,7 +121,8 @@ class SubmitPanel:
         if chosen is not None:
             example = PAYLOAD if chosen.name == FIRST else chosen.example
             self.payload.value = json.dumps(example)
-            self._say(f"{chosen.name} takes {chosen.allowed}.", True)
+            self.allowed.value = _note(f"{chosen.name} takes {chosen.allowed}.")
+            self.said.value = ""
 
     def _say(self, text: str, good: bool) -> None:
         self.said.value = _note(text, good=good)
