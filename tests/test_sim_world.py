@@ -16,7 +16,7 @@ from nucleus.sim.disk import Disk, DiskThreads
 from nucleus.sim.loop import on_loops
 from nucleus.sim.network import DOWN, UP, Link, Spell, Spells
 from nucleus.sim.plan import CLIENTS, Submit, make_plan
-from nucleus.sim.scale import Load, erlang_c, run_load
+from nucleus.sim.scale import Load, Model, erlang_c, run_load
 from nucleus.sim.seams import simulated
 from nucleus.sim.world import START, Process, World
 
@@ -254,3 +254,13 @@ def test_waits_and_requeues_are_what_queueing_theory_expects() -> None:
     assert 0.8 * min(waits) < outcome.wait < 1.2 * max(waits)
     assert abs(outcome.requeued_sigmas) < 3
     assert outcome.requeued > 0
+
+
+def test_a_load_that_begins_busy_has_nothing_to_fill_up() -> None:
+    load = Load(workers=50, jobs=400, busy=0.9, warm_up=0, begin_busy=True)
+    model = Model(load)
+    assert model.submitted == load.at_once == 45
+    while model.ended < load.jobs:
+        model.world.run(model.world.now + 1)
+    assert model.submitted == 400
+    assert len(model.waits) == 400 - 45  # those that were there from the start are not judged

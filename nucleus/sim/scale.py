@@ -51,6 +51,7 @@ class Load:
     seed: int = 0
     busy: float | None = None  # share of the workers' time, below 1; None: as suits their number
     warm_up: float = WARM_UP  # mean runs whose jobs are not judged
+    begin_busy: bool = False  # with as many jobs as run on average, so that nothing has to fill up
 
     @property
     def utilisation(self) -> float:
@@ -60,6 +61,15 @@ class Load:
         unless ``busy`` says otherwise.
         """
         return 1 - 1 / sqrt(self.workers + 1) if self.busy is None else self.busy
+
+    @property
+    def at_once(self) -> int:
+        """Jobs that come in the first moment, and are not judged.
+
+        An exponential run does not remember when it began. So workers that all begin now are
+        like workers that have been at it for long.
+        """
+        return round(self.utilisation * self.workers) if self.begin_busy else 0
 
     @property
     def rate(self) -> float:
@@ -132,6 +142,8 @@ class Model:
         self.waits = array("d")  # of jobs submitted after the warm-up
         for _ in range(load.workers):
             self._join()
+        if load.at_once:
+            self._submit(load.at_once)
         self.world.after(TICK, self._tick)
         self.world.after(self._rng.expovariate(load.rate), self._arrive)
 
@@ -144,12 +156,15 @@ class Model:
     # ---- what happens -----------------------------------------------------------------
 
     def _arrive(self) -> None:
-        self.submitted += 1
-        order = Order(LIKE, (LIKE.payload,), self.submitted)
-        self._ledger.submit_order(order, CLIENT, self.world.now)
-        self._commit()
+        self._submit(1)
         if self.submitted < self._load.jobs:
             self.world.after(self._rng.expovariate(self._load.rate), self._arrive)
+
+    def _submit(self, jobs: int) -> None:
+        order = Order(LIKE, (LIKE.payload,) * jobs, self.submitted + 1)
+        self._ledger.submit_order(order, CLIENT, self.world.now)
+        self.submitted += jobs
+        self._commit()
 
     def _join(self) -> None:
         self._born += 1
@@ -271,9 +286,11 @@ def bare_queue(load: Load, seed: int) -> tuple[float, float]:
     """The same load on a bare M/M/c queue: the share that waited, and the mean wait in seconds."""
     rng = random.Random(f"bare/{seed}")
     free_at = [0.0] * load.workers  # when each server has done what it was given: a heap
+    for _ in range(load.at_once):
+        heapreplace(free_at, rng.expovariate(1 / load.run_seconds))
     now = total = 0.0
     judged = waited = 0
-    for _ in range(load.jobs):
+    for _ in range(load.jobs - load.at_once):
         now += rng.expovariate(load.rate)
         begins = max(now, free_at[0])
         heapreplace(free_at, begins + rng.expovariate(1 / load.run_seconds))
