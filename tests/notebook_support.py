@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from nucleus.client import JobView
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PATIENCE = 60  # seconds for one cell
+STEPS, USUAL = 4_000_000, 0.12  # so many steps of an idle interpreter take so many seconds
 GRACE = 10  # seconds for a process to end once its kernel has
 MARK = "NUCLEUS_TEST_RUN"  # whatever a run starts inherits it, also what outlives its parent
 
@@ -77,6 +79,8 @@ class Run:
     left_in_kernel: dict[str, list[Any]]  # children, ports and threads that were not there before
     processes: list[psutil.Process]  # that outlive the kernel
     files: list[str]  # new ones: beside the notebooks, temporary, or in the user's runtime folder
+    seconds: float  # that the cells took, with the start of the kernel
+    slowness: float  # of the machine meanwhile, see ``slowness``
 
 
 def execute(
@@ -99,7 +103,9 @@ def execute(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     before = set(folder.rglob("*"))
+    slow, began = slowness(), time.monotonic()
     notebook = _execute(cells, lessons)
+    seconds, slow = time.monotonic() - began, max(slow, slowness())
     _, living = psutil.wait_procs(marked(mark), timeout=grace)
     new = set(folder.rglob("*")) - before - {folder / "run" / f"nucleus-{os.getuid()}"}
     return Run(
@@ -107,7 +113,20 @@ def execute(
         json.loads(_written(notebook, "stdout")[-1]),
         living,
         sorted(str(path.relative_to(folder)) for path in new),
+        seconds,
+        slow,
     )
+
+
+def slowness() -> float:
+    """Return how many times as long as usual this machine takes for what it does now; at least 1.
+
+    Both a slow processor and other programs count. A limit in seconds is to be stretched by it.
+    """
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        pass
+    return max(1.0, (time.perf_counter() - began) / USUAL)
 
 
 def _execute(cells: Sequence[nbformat.NotebookNode], folder: Path) -> nbformat.NotebookNode:

@@ -9,7 +9,7 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ KILLERS = {"04_heartbeats", "05_requeue", "07_poison", "10_the_master_dies"}
 NAMES = sorted((p.stem for p in NOTEBOOKS.glob("*.ipynb")), key=lambda n: (n not in SLOW, n))
 LESSONS = sorted(name for name in NAMES if name[:2].isdigit())
 
+LONGEST_RUN = 60  # seconds, on a machine that is as quick as usual
 LONGEST_CELL = 12  # lines
 LOGIC = (ast.If, ast.While, ast.ClassDef, ast.AsyncFunctionDef, ast.Match, ast.Global)
 LAB = re.compile(r"\*\*Lab \d, [A-Z][\w -]+\*\*.*it is in `labs/(\d\d-[a-z-]+)`")
@@ -50,6 +51,28 @@ FINDERS = {
     and found.__annotations__.get("return") is Finding
 }
 
+ITALICS = re.compile(r"(?<![*\w])\*([^*\n|$]+)\*(?!\*)")
+# In italics for their own sake, or another form of a word of the glossary.
+STRESSED = {
+    *("a while", "another", "before", "broken", "change", "changes", "child processes"),
+    *("computing", "different", "does", "exponential backoff", "failed", "first in, first out"),
+    *("front", "global interpreter lock", "how long usually", "how many", "idle", "inside"),
+    *("is", "italics", "left", "meaning", "n", "no alarm", "nobody there to raise one", "not"),
+    *(
+        "now",
+        "outside",
+        "processes",
+        "protocol buffers",
+        "result",
+        "running",
+        "scraping",
+        "silence",
+        "slow",
+    ),
+    *("state", "submitted", "suspects", "there", "told", "type", "waiting"),
+    "with the same number on it",
+}
+
 each_notebook = pytest.mark.parametrize("name", NAMES)
 each_lesson = pytest.mark.parametrize("name", LESSONS)
 
@@ -64,9 +87,17 @@ def prose(name: str) -> str:
     return "\n\n".join(cell.source for cell in cells(name, "markdown"))
 
 
-def runs(name: str, times: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+Record = Callable[[str, object], None]
+
+
+def runs(
+    name: str, times: int, folder: Path, monkeypatch: pytest.MonkeyPatch, record: Record
+) -> None:
     """Check that a notebook can be run so many times in one kernel, and leaves nothing behind."""
     run = execute(cells(name) * times, folder, monkeypatch)
+    record("seconds", round(run.seconds, 1))
+    record("slowness", round(run.slowness, 1))
+    assert run.seconds < times * LONGEST_RUN * run.slowness
     assert run.stderr == []
     assert run.left_in_kernel == {"children": [], "ports": [], "threads": []}
     assert run.processes == []
@@ -75,9 +106,9 @@ def runs(name: str, times: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @each_notebook
 def test_a_notebook_runs_and_leaves_nothing_behind(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Record
 ) -> None:
-    runs(name, 1, tmp_path, monkeypatch)
+    runs(name, 1, tmp_path, monkeypatch, record_property)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +119,9 @@ def test_a_notebook_runs_and_leaves_nothing_behind(
     ],
 )
 def test_a_notebook_runs_twice_in_one_kernel(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Record
 ) -> None:
-    runs(name, 2, tmp_path, monkeypatch)
+    runs(name, 2, tmp_path, monkeypatch, record_property)
 
 
 LEAVES_MUCH = """
@@ -319,6 +350,14 @@ def test_the_glossary_is_in_order_and_names_the_lesson_of_each_word() -> None:
         for word, number in entries
         if not any(form.lower() in texts.get(number, "") for form in word.split(", "))
     ] == []
+
+
+@each_lesson
+def test_each_word_in_italics_is_in_the_glossary_or_only_stressed(name: str) -> None:
+    entries = ENTRY.findall(GLOSSARY.read_text("utf-8").lower())
+    known = {form for word, _ in entries for form in [word, *word.split(", ")]}
+    words = {found.lower() for found in ITALICS.findall(prose(name))}
+    assert {w for w in words if not {w, w.removesuffix("s")} & (known | STRESSED)} == set()
 
 
 def test_words_are_spelt_right() -> None:
