@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from tests.chromium_support import running_chromium
+from tests.jupyter_support import answers, card, choose, run_all
 from tests.support import eventually, free_port
 
+PATIENCE = 60_000  # milliseconds
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
@@ -38,13 +39,6 @@ def lab(tmp_path: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.ConnectionError:
-        return False
 
 
 @pytest.fixture
@@ -81,8 +75,31 @@ def test_a_student_steps_through_the_first_lesson_and_submits_from_the_form(
     page.get_by_text("-1 is not allowed").wait_for(timeout=10_000)
     payload.fill("21")
     payload.press("Enter")
-    page.locator(".jp-Cell").last.click()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     page.get_by_text(re.compile("re-queued: .*worker_lost")).first.wait_for(timeout=60_000)
     page.locator(".jp-OutputArea-output img").first.wait_for(timeout=30_000)
+
+
+@pytest.mark.long
+def test_a_student_crashes_a_worker_in_the_picture_of_the_first_lesson_and_gets_the_result(
+    lab: str, page: Page
+) -> None:
+    page.goto(lab)
+    submit = page.locator(".widget-button", has_text="Submit")
+    run_until(page, submit)
+    panel = page.locator(".jp-OutputArea-output", has=page.locator(".widget-dropdown")).first
+    panel.locator("select").select_option("Sleep")
+    payload = panel.locator("input[type=text]").first
+    expect(payload).to_have_value("0.5", timeout=PATIENCE)  # the example, offered
+    payload.fill("7")
+    payload.press("Enter")
+    submit.click()
+    victim = page.locator(".np-worker", has=page.locator(".np-slots .np-job")).first
+    name = victim.locator(".np-name").text_content(timeout=PATIENCE)
+    assert name
+    choose(page, name, "crash")
+    expect(card(page, name).locator(".np-fault")).to_contain_text("crashed", timeout=PATIENCE)
+    expect(card(page, name)).to_have_attribute("data-state", "lost", timeout=PATIENCE)
+    news = page.locator(".np-news")
+    expect(news).to_contain_text("Sleep(7) goes to the front of the queue", timeout=PATIENCE)
+    expect(panel.locator("table")).to_contain_text("✓ completed", timeout=PATIENCE)

@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from nucleus.grading.release import release
+from tests.jupyter_support import card, choose, keep
 from tests.labs_support import ROOT
-from tests.test_lab_picture import card, choose, keep, page, start_lab
+from tests.test_lab_picture import page, start_lab
 
 __all__ = ["page", "start_lab"]  # fixtures
 
