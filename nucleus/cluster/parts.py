@@ -19,7 +19,7 @@ from nucleus.services.master import Master
 from nucleus.services.monitoring import Monitoring
 from nucleus.services.worker import Worker
 
-START_TIMEOUT = 15.0  # seconds until a part is ready
+START_TIMEOUT = 60.0  # seconds until a part is ready: a master may have a million jobs to load
 BAD_INPUT = 2  # exit code of a part whose port is taken, or whose store cannot be used
 LAST_WORDS = 1.0  # seconds that a part which did not start has to end
 STOP_TIMEOUT = 6.0  # seconds until a part that was asked to stop is killed
