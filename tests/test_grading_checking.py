@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from nucleus.core.errors import InvalidArgument
-from nucleus.grading import check
+from nucleus.grading import check, isolation
+from nucleus.grading.checking import MOST, verdict_on
 from nucleus.grading.code import Code
 from nucleus.grading.isolation import judge_apart
+from nucleus.grading.judge import Outcome
+from nucleus.grading.labs import LABS
 from nucleus.grading.verdict import Verdict
 
 RIGHT = """
@@ -106,6 +109,51 @@ def test_memory_is_limited(submit: Callable[..., Verdict]) -> None:
     )
     assert finding is not None
     assert "MemoryError" in finding.what
+
+
+BUSY = """
+import time
+
+
+def accept(job, report):
+    enough = time.process_time() + 0.2
+    while time.process_time() < enough:
+        pass
+    return (job.lease, job.status) == (report.lease, "RUNNING")
+"""
+WAITS = "import select\n\n\ndef accept(job, report):\n    select.select([], [], [])\n"
+
+
+@pytest.fixture
+def judged_in_a_second(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verdict]:
+    """Judge a source of ``accept`` with more schedules than any machine plays in a second."""
+    monkeypatch.setattr(isolation, "LEAST", 1)
+    monkeypatch.setattr(isolation, "EACH", 0)
+
+    def judge(source: str, patience: float) -> Verdict:
+        monkeypatch.setattr(isolation, "PATIENCE", patience)
+        lab = LABS["05-fencing"]
+        return verdict_on(lab, Code("accept", source.encode(), "a.py"), lab.parts, MOST)
+
+    return judge
+
+
+@pytest.mark.parametrize(("source", "patience"), [(RIGHT, 1_000), (WAITS, 1)])
+def test_no_time_left_is_no_failure(
+    source: str, patience: float, judged_in_a_second: Callable[..., Verdict]
+) -> None:
+    verdict = judged_in_a_second(source, patience)
+    assert [part.outcome for part in verdict.parts.values()] == [Outcome.UNKNOWN] * 4
+    assert "Run it again." in repr(verdict)
+
+
+def test_code_that_takes_the_time_itself_is_told_so(
+    judged_in_a_second: Callable[..., Verdict],
+) -> None:
+    part = judged_in_a_second(BUSY, 1_000).parts["A"]
+    assert part.outcome is Outcome.FAIL
+    assert part.report.finding is not None
+    assert part.report.finding.name == "too-long"
 
 
 def test_the_same_code_gets_an_equal_verdict_and_one_more_hint_for_each_new_version(

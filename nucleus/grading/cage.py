@@ -26,7 +26,6 @@ from typing import Any
 from nucleus.grading.landlock import confine
 from nucleus.grading.seccomp import bind
 
-CPU = 60  # seconds of the processor, for all parts of a lab: many times what it takes
 MERCY = 2  # seconds more, to say where it was
 MEMORY = 1 << 30  # bytes more than at the beginning
 FILE = 1 << 20  # bytes of a file
@@ -94,14 +93,14 @@ def _to_write(path: object, mode: object, flags: object) -> bool:
     return isinstance(flags, int) and bool(flags & _WRITES)
 
 
-def limit(out_of_time: Callable[[int, FrameType | None], None], folder: Path) -> None:
-    """Set the limits; ``out_of_time`` is told where it was when the time was used up."""
+def limit(out_of_time: Callable[[int, FrameType | None], None], folder: Path, seconds: int) -> None:
+    """Set the limits; ``out_of_time`` is told where it was after ``seconds`` of the processor."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     spent = int(used.ru_utime + used.ru_stime) + 1
     signal.signal(signal.SIGXCPU, out_of_time)
     memory = _virtual() + MEMORY
     for what, soft, hard in (
-        (resource.RLIMIT_CPU, spent + CPU, spent + CPU + MERCY),
+        (resource.RLIMIT_CPU, spent + seconds, spent + seconds + MERCY),
         (resource.RLIMIT_AS, memory, memory),
         (resource.RLIMIT_FSIZE, FILE, FILE),
         (resource.RLIMIT_NOFILE, FILES, FILES),

@@ -15,7 +15,7 @@ from nucleus.grading.judge import Outcome, Report
 from nucleus.grading.lab import Lab, Part, Thing
 from nucleus.grading.labs import LABS, lab_of
 from nucleus.grading.verdict import PartVerdict, Verdict
-from nucleus.grading.witness import DIED, expected
+from nucleus.grading.witness import DIED, NO_TIME, expected
 
 MOST = 10_000  # schedules
 _SILENT = expected(DIED, "The process that ran it said nothing of this part.")
@@ -93,7 +93,9 @@ def _parts(lab: Lab, name: str | None) -> Collection[Part]:
 def _verdict(lab: Lab, part: Part, judgement: Judgement) -> PartVerdict:
     report = next((r for r in judgement.reports if r.part == part.name), None)
     if report is None:  # it did not get that far
-        report = Report(part.name, Outcome.FAIL, 0, judgement.ended or _SILENT)
+        ended = judgement.ended or _SILENT
+        outcome = Outcome.UNKNOWN if ended.name == NO_TIME else Outcome.FAIL
+        report = Report(part.name, outcome, 0, ended)
     return PartVerdict(lab, part, report)
 
 

@@ -22,10 +22,14 @@ from typing import IO, Any
 from nucleus.grading.code import Code
 from nucleus.grading.judge import Report
 from nucleus.grading.lab import Finding
-from nucleus.grading.witness import DIED, TOO_LONG, expected
+from nucleus.grading.labs import LABS
+from nucleus.grading.witness import DIED, NO_TIME, expected
 from nucleus.history.codec import BadField, decode
 
-WALL = 240.0  # seconds, the last resort: a machine that slow would be no use for anything
+# Seconds of the processor. On a slow machine the longest lab takes 0.04 s for a schedule.
+LEAST = 120  # for the story of one that fails, however few there are
+EACH = 0.25  # more for each schedule
+PATIENCE = 2  # times as long by the clock on the wall, for a machine that has other work to do
 MOST = 8_000_000  # bytes of answers
 LOOK = 0.2  # seconds between two looks whether it is still there
 CHUNK = 1 << 16
@@ -50,21 +54,30 @@ def judge_apart(
     stop: Event | None = None,
 ) -> Judgement:
     """Judge ``code`` in a process of its own, which is ended when somebody sets ``stop``."""
+    seconds = _seconds(lab, parts, schedules)
     request = {
         "lab": lab,
         "code": code.as_json(),
         "parts": parts,
         "schedules": schedules,
         "seed": seed,
+        "seconds": seconds,
     }
     keeps = tempfile.TemporaryDirectory(prefix="nucleus-grading-", ignore_cleanup_errors=True)
     with keeps as folder, tempfile.TemporaryFile() as asked:
         asked.write(json.dumps(request).encode())
         asked.seek(0)
-        return _understand(*_run(asked, Path(folder), stop or Event()))
+        patience = PATIENCE * seconds
+        return _understand(*_run(asked, Path(folder), stop or Event(), patience))
 
 
-def _run(asked: IO[bytes], folder: Path, stop: Event) -> tuple[bytes, int | None]:
+def _seconds(lab: str, parts: list[str] | None, schedules: int | None) -> int:
+    """How much of the processor's time it may take to judge so much."""
+    asked = [part for part in LABS[lab].parts if parts is None or part.name in parts]
+    return int(LEAST + EACH * sum(schedules or part.schedules for part in asked))
+
+
+def _run(asked: IO[bytes], folder: Path, stop: Event, patience: float) -> tuple[bytes, int | None]:
     """Return what the process said, and its exit status; ``None`` when it was not waited for."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -80,7 +93,7 @@ def _run(asked: IO[bytes], folder: Path, stop: Event) -> tuple[bytes, int | None
     os.close(writing)
     with open(reading, "rb", buffering=0) as answers:
         try:
-            said = _listen(process, answers, stop)
+            said = _listen(process, answers, stop, time.monotonic() + patience)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK)
             return said, process.poll()
@@ -102,9 +115,11 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _listen(process: "subprocess.Popen[bytes]", answers: IO[bytes], stop: Event) -> bytes:
+def _listen(
+    process: "subprocess.Popen[bytes]", answers: IO[bytes], stop: Event, deadline: float
+) -> bytes:
     """Everything it says, until it ends, says too much, takes too long or is stopped."""
-    said, deadline = bytearray(), time.monotonic() + WALL
+    said = bytearray()
     while len(said) < MOST and time.monotonic() < deadline and not stop.is_set():
         ended = process.poll() is not None  # looked at first, or its last words could be missed
         if select.select([answers], [], [], 0 if ended else LOOK)[0]:
@@ -141,7 +156,8 @@ def _take(judgement: Judgement, word: dict[str, Any]) -> None:
 
 def _why(status: int | None) -> Finding:
     if status is None or status in (-signal.SIGKILL, -signal.SIGXCPU):
-        return expected(TOO_LONG, "It did not come to an end, or took more memory than there is.")
+        # Their code may be why, or a machine with too much to do: it ended before it could tell.
+        return expected(NO_TIME, "It did not come to an end, or took more memory than there is.")
     if status < 0:
         return expected(DIED, f"The code crashed its process with signal {-status}.")
     return expected(DIED, f"The code ended its process, with exit code {status} (os._exit?).")

@@ -59,6 +59,8 @@ class PartVerdict:
         report, finding = self.report, self.report.finding
         if self.outcome is Outcome.PASS:
             return [f"{self.part.promise} So it was in all of {report.played} schedules."]
+        if self.outcome is Outcome.UNKNOWN and finding is not None:
+            return [f"Nobody can tell: {finding.what} Run it again."]
         if finding is None:
             never = "; ".join(report.unseen)
             return [

@@ -31,6 +31,7 @@ NOT_THE_SAME = "not-the-same-twice"
 BORROWED = "borrowed-solution"
 FORBIDDEN = "forbidden"
 TOO_LONG = "too-long"
+NO_TIME = "no-time-left"
 DIED = "died"
 
 PROMISES = {
@@ -42,6 +43,7 @@ PROMISES = {
     BORROWED: "It is written, and not called from the package.",
     FORBIDDEN: "It thinks, and leaves files, processes and the network alone.",
     TOO_LONG: "It comes to an end.",
+    NO_TIME: "There is time enough to check it.",
     DIED: "The process that runs it lives to tell the result.",
 }
 """What is expected of any student's code, by the name of the finding when it is not so."""
