@@ -169,6 +169,8 @@ def test_a_place_where_nothing_can_be_written_is_told(arguments: list[str], tmp_
         ),
         ("getattr(accept, '__code__')", ["getattr", "__code__"]),
         ("import os.path as p, json", ["os.path"]),
+        ("import nucleus\nnucleus.core.ready", ["nucleus.core"]),
+        ("class Evil:\n    def __eq__(self, other):\n        return True", ["__eq__"]),
         ("class A:\n    def __init__(self):\n        super().__init__()", []),
         ("def accept(:", []),
     ],

@@ -101,6 +101,7 @@ def test_nothing_is_left_over_from_one_schedule_to_the_next() -> None:
         ("raise SystemExit", "raised", "double(0) raised SystemExit"),
         ("raise KeyboardInterrupt", "raised", "double(0) raised KeyboardInterrupt"),
         ("return double(n)", "raised", "double(0) raised RecursionError"),
+        ("raise KeyError(object())", "raised", "raised KeyError: <object object>"),
         ("return Silent()", "raised", "double(0) raised ValueError: no"),
         ("import random; return random.random()", "not-the-same-twice", "answered otherwise"),
         ("import time; return time.time()", "real-clock", "double called time.time"),

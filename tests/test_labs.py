@@ -73,6 +73,7 @@ def test_each_part_has_points_a_promise_and_hints_that_grow(lab: Lab) -> None:
         assert part.points > 0
         assert part.promise.endswith(".")
         assert len(part.hints) >= 2
+        assert part.needs, "or nobody would notice that nothing was put to the test"
 
 
 @labs

@@ -14,12 +14,14 @@ from typing import Any
 
 from nucleus.core.events import JobSubmitted
 from nucleus.core.job import JobSpec
+from nucleus.core.refusals import one_line
 from nucleus.core.rules import Rules
 from nucleus.grading.lab import Finding, Play, Thing
-from nucleus.grading.witness import Witness
+from nucleus.grading.witness import LENGTH, WRONG_ANSWER, Witness, expected
 from nucleus.history.diagram import MASTER, Diagram, Mark, draw
 from nucleus.history.history import History
 from nucleus.history.invariants import Breach, Invariant
+from nucleus.history.observations import Raised
 from nucleus.history.promises import INVARIANTS
 from nucleus.history.replay import Replay
 from nucleus.history.shrink import shrink_history
@@ -28,6 +30,7 @@ from nucleus.sim.plan import Cancel, Item, Plan, Submit, Team, trouble
 from nucleus.sim.run import Run, simulate
 
 DRAWN = 5  # jobs in one picture
+SUBMITTED = "a job was submitted, which had to end"  # what ``every-job-ends`` is about
 AFTERMATH = 0.2  # seconds after a breach that are drawn: so that its message arrives
 _JOB_ID = re.compile(r"\bsim\d+-0*(\d+)")
 
@@ -116,7 +119,7 @@ class Simulated:
             jobs, at = list(witness.jobs), witness.findings[0].at
             breach = None if at is None else Breach(at, "")
             return Play(tuple(witness.findings), seen, lambda: draw_jobs(run.history, jobs, breach))
-        findings = tuple(
+        findings = tuple(_accidents(run.history, witness.entry)) or tuple(
             _finding(rule, breach, witness.remarks.get(rule.name, "")) for rule, breach in broken
         )
         return Play(findings, seen, lambda: self._tell(run, broken))
@@ -150,6 +153,14 @@ def in_words(text: str) -> str:
 def _finding(rule: Invariant, breach: Breach, remark: str) -> Finding:
     what = in_words(breach.what)
     return Finding(rule.name, rule.sentence, f"{what}: {remark}" if remark else what, breach.at)
+
+
+def _accidents(history: History, entry: str) -> Iterator[Finding]:
+    """What broke in the world itself, which is whole without their code."""
+    for seen in history.observations:
+        if isinstance(seen, Raised):
+            error = one_line(in_words(seen.error), LENGTH)
+            yield expected(WRONG_ANSWER, f"The queue broke on what {entry} did: {error}.")
 
 
 def _jobs_of(history: History) -> list[str]:

@@ -41,8 +41,10 @@ def _in(node: ast.AST) -> Iterator[str]:
                 yield module or "."
         case ast.Name(id=name) if name in CALLS:
             yield name
-        case ast.Attribute(value=ast.Name(id="nucleus"), attr="grading"):
-            yield "nucleus.grading"
+        case ast.Attribute(value=ast.Name(id="nucleus"), attr=("grading" | "core") as part):
+            yield f"nucleus.{part}"
+        case ast.FunctionDef(name=name) if _inner(name):
+            yield name
         case ast.Attribute(attr=name) if _inner(name) or name.startswith(FRAMES):
             yield name
         case ast.Constant(value=str(text)) if _inner(text):

@@ -5,11 +5,13 @@ right answer is given in its place, so that the world around it goes on. Every a
 written down: two plays of one schedule must have the same.
 """
 
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -48,6 +50,7 @@ PROMISES = {
 }
 """What is expected of any student's code, by the name of the finding when it is not so."""
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _LIBRARY = (_PACKAGE, str(Path(sys.base_prefix) / "lib"), str(Path(sys.prefix) / "lib"))
 
@@ -89,7 +92,7 @@ class Witness:
         self._alarm(PER_CALL)
         try:
             answer = function(*arguments)
-            self.said = one_line(repr(answer), LENGTH)  # their object may raise here as well
+            self.said = _in_words(repr(answer))  # their object may raise here as well
         except BaseException as error:  # SystemExit and KeyboardInterrupt of theirs among them
             self.raised(error, asked)
             answer, self.said, self.failed = None, "nothing", True
@@ -117,7 +120,7 @@ class Witness:
         if isinstance(error, NotImplementedError):
             self.note(expected(NOT_WRITTEN, f"{self.entry} is not written yet.", trace[-1:]))
             return
-        said = one_line(str(error), LENGTH)
+        said = _in_words(str(error))
         words = f"{type(error).__name__}: {said}" if said else type(error).__name__
         call = f"{self.entry}({asked})" if asked else self.entry
         self.note(expected(RAISED, f"{call} raised {words}", trace))
@@ -134,6 +137,23 @@ class Witness:
             self.jobs = dict.fromkeys(jobs)
         if all(known.name != finding.name for known in self.findings):
             self.findings.append(finding)
+
+
+def _in_words(said: str) -> str:
+    """What they said on one line, without addresses: those are others in every run."""
+    return one_line(_ADDRESS.sub("", said), LENGTH)
+
+
+def same(view: Any, thing: object) -> bool:
+    """Whether ``thing`` is the dataclass ``view``, or a faithful copy of it.
+
+    It may be anything, and is not asked: an ``__eq__`` of theirs may say what it likes, or raise.
+    """
+    names = [field.name for field in fields(view)]
+    if type(thing) is not type(view):
+        return False
+    parts = [(getattr(view, name), getattr(thing, name, None)) for name in names]
+    return all(type(ours) is type(theirs) and ours == theirs for ours, theirs in parts)
 
 
 # ---- whose code is it? ----------------------------------------------------------------

@@ -41,6 +41,9 @@ class Disk:
         self.operations = 0
         self.dead = False
 
+    def __repr__(self) -> str:
+        return "<Disk>"
+
     def read(self) -> bytes:
         """All that is in the file."""
         self._alive()

@@ -128,7 +128,7 @@ LAB = Lab(
             "A log that is ended and started again holds what was appended, in that order.",
             _playing(_peace),
             _size,
-            {},
+            {"read back": "the log held an entry"},
             (
                 "Nothing outlives a process but what is on the disk: read it when you start.",
                 "An entry may hold anything, line ends among it. Where does yours end?",

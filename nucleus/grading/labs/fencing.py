@@ -14,7 +14,7 @@ from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.rules import OURS, Rules
 from nucleus.core.worker import Report, Reports
 from nucleus.grading.lab import Lab, Part, Thing
-from nucleus.grading.simulated import Scenario, Simulated
+from nucleus.grading.simulated import SUBMITTED, Scenario, Simulated
 from nucleus.grading.witness import Witness
 
 
@@ -132,7 +132,7 @@ LAB = Lab(
             "The result of the worker that has the job is accepted, and the job ends.",
             _PLAIN.play,
             _PLAIN.size,
-            {},
+            {_ENDS: SUBMITTED},
             (
                 "Print both arguments: in an ordinary run, what do they have in common?",
                 "`accept` answers True or False, every time.",

@@ -14,6 +14,7 @@ from math import isqrt
 from typing import Any
 
 from nucleus.core.errors import InvalidArgument, JobFailed
+from nucleus.grading.facade import Facade
 from nucleus.grading.lab import Finding, Lab, Part, Play, PlayIt, Thing
 from nucleus.grading.witness import Witness
 from nucleus.history.diagram import Arrow, Diagram, Mark
@@ -64,7 +65,7 @@ class Tape:
 
 @dataclass(eq=False, slots=True)
 class Handle:
-    """A job, as the program has it: the words of a ``nucleus.JobHandle``."""
+    """A job, with the words of a ``nucleus.JobHandle``."""
 
     _tape: Tape
     _name: str
@@ -134,7 +135,7 @@ class Task:
 
 
 class Client:
-    """The words of a ``nucleus.Client`` that this lab needs."""
+    """The words of a ``nucleus.Client`` that this lab needs, and what was said."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self.tape = Tape()
@@ -145,7 +146,10 @@ class Client:
         self._spare = {task.number: task for task in self._tasks}
         self._free = [0.0] * WORKERS
 
-    def submit(self, job_type: str, payload: int) -> Handle:
+    def __repr__(self) -> str:
+        return "<Client>"
+
+    def submit(self, job_type: str, payload: int) -> Facade:
         """Submit a job; return its handle at once."""
         if job_type != JOB:
             raise InvalidArgument(f"job_type: {job_type!r} is unknown; allowed: {JOB!r}")
@@ -159,7 +163,7 @@ class Client:
         handle = self._take(name, self._task(payload))
         self.handles.append(handle)
         self.submitted.append(payload)
-        return handle
+        return Facade(handle, "result", "exception", "done", "cancel")
 
     def _task(self, number: int) -> Task:
         task = next((t for t in self._tasks if t.number == number), self._spare[number])
@@ -214,7 +218,7 @@ def _playing(world: World, *rules: Judged, answers: bool = True) -> PlayIt:
 
         def program(numbers: list[int]) -> Any:
             try:
-                return thing(client, numbers)
+                return thing(Facade(client, "submit"), numbers)
             except JobFailed as error:  # a finding of its own, not an accident
                 failure.append(error)
                 return None

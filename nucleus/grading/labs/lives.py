@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nucleus.grading.facade import Facade
 from nucleus.grading.lab import Finding, Thing
 from nucleus.grading.labs.disk import Disk, Kept, PowerCut
 from nucleus.grading.witness import Witness
@@ -70,7 +71,8 @@ class Lives:
         self._call("Log", self._made)
 
     def _made(self) -> None:
-        self._log = self._thing(self.disk)  # not an answer: how it prints depends on its address
+        disk = Facade(self.disk, "read", "write", "truncate", "sync")
+        self._log = self._thing(disk)  # not an answer: how it prints depends on its address
 
     def append(self, *entries: str) -> None:
         """Append, while the power is on."""
@@ -100,6 +102,7 @@ class Lives:
         self.tape.send(LOG, CLIENT, f"{len(got)} entr{'y' if len(got) == 1 else 'ies'}")
         if got in (self._sure, self._sure + self._perhaps):
             self._sure, self._perhaps = got, []
+            self._witness.seen["read back"] += bool(got)
         else:
             self._differs(got)
 

@@ -13,8 +13,8 @@ from nucleus.core.lifecycle import Status
 from nucleus.core.ready import place
 from nucleus.core.rules import OURS, Rules
 from nucleus.grading.lab import Lab, Part, Thing
-from nucleus.grading.simulated import Scenario, Simulated
-from nucleus.grading.witness import NO_RETURN, Witness
+from nucleus.grading.simulated import SUBMITTED, Scenario, Simulated
+from nucleus.grading.witness import NO_RETURN, Witness, same
 
 SHOWN = 80  # characters of an answer
 SCATTER = 2_654_435_761  # Knuth's multiplier: numbers times it are in no order that one would see
@@ -79,9 +79,11 @@ class AskingQueue:
             return None
         self._count(list(jobs.values()))
         views = [self._view(jobs[n]) for n in sorted(jobs, key=lambda n: n * SCATTER % 2**32)]
-        answer = self._witness.ask(self._next_job, list(views))
-        if type(answer) is Waiting and answer in views:
-            return jobs[answer.number]
+        # Copies: whoever means to can change them, and ours are what an answer is held against.
+        answer = self._witness.ask(self._next_job, [replace(view) for view in views])
+        named = next((view for view in views if same(view, answer)), None)
+        if named is not None:
+            return jobs[named.number]
         first = min(jobs.values(), key=place)
         if self._witness.failed:
             return first
@@ -158,7 +160,10 @@ LAB = Lab(
             "Among jobs of one priority, the one that came first goes first.",
             _PLAIN.play,
             _PLAIN.size,
-            {"equals wait": "two jobs of one priority waited at the same time"},
+            {
+                "equals wait": "two jobs of one priority waited at the same time",
+                _ENDS: SUBMITTED,
+            },
             (
                 "The list is in no particular order: which field says who came first?",
                 "Several jobs can come at one moment: `since` is the same then, `number` is not.",
@@ -173,7 +178,10 @@ LAB = Lab(
             "A higher priority goes first; within one priority it is first in, first out.",
             _RANKED.play,
             _RANKED.size,
-            {"priorities differ": "jobs of different priorities waited at the same time"},
+            {
+                "priorities differ": "jobs of different priorities waited at the same time",
+                _ENDS: SUBMITTED,
+            },
             (
                 "What is asked first: which priority, or which came first?",
                 "The largest priority goes first, and the smallest time: turn one of them around.",

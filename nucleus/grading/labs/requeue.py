@@ -14,7 +14,7 @@ from nucleus.core.ready import place
 from nucleus.core.rules import OURS, Rules
 from nucleus.grading.lab import Finding, Lab, Part, Thing
 from nucleus.grading.simulated import Scenario, Simulated
-from nucleus.grading.witness import Witness
+from nucleus.grading.witness import Witness, same
 
 SCATTER = 2_654_435_761  # Knuth's multiplier: numbers times it are in no order that one would see
 
@@ -114,7 +114,9 @@ class RecoveringQueue:
         jobs = {job.number: job for job in (*self._line, *self._back)}
         back = sorted(map(_view, self._back), key=lambda view: view.number * SCATTER % 2**32)
         line = list(map(_view, self._line))
-        answer = self._witness.ask(self._recover, list(back), list(line))
+        # Copies: whoever means to can change them, and ours are what an answer is held against.
+        given = ([replace(view) for view in views] for views in (back, line))
+        answer = self._witness.ask(self._recover, *given)
         if self._makes_sense(answer, [*back, *line]):
             return [jobs[view.number] for view in answer]
         return sorted(jobs.values(), key=place)
@@ -127,7 +129,7 @@ class RecoveringQueue:
             said = self._witness.said
             self._witness.wrong(f"recover returned {said:.80}, which is not a list", *names)
             return False
-        strange = [thing for thing in answer if not any(_is(view, thing) for view in given)]
+        strange = [thing for thing in answer if not any(same(view, thing) for view in given)]
         times = Counter(view.number for view in answer) if not strange else Counter()
         if strange:
             what = f"{len(strange)} of what recover returned is nothing that it was given"
@@ -159,14 +161,6 @@ class RecoveringQueue:
 
 def _view(job: Job) -> Standing:
     return Standing(job.number, job.priority, job.front)
-
-
-def _is(view: Standing, thing: object) -> bool:
-    """Whether ``thing`` is ``view``, or a faithful copy: it may be anything, and is not asked."""
-    if type(thing) is not Standing:
-        return False
-    parts = [(getattr(view, name), getattr(thing, name, None)) for name in Standing.__slots__]
-    return all(type(ours) is type(theirs) and ours == theirs for ours, theirs in parts)
 
 
 def _words(numbers: list[int]) -> str:
