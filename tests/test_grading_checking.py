@@ -1,5 +1,6 @@
 """``check`` as a student calls it: code in a process of its own, whatever the code does."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -201,6 +202,7 @@ def test_code_that_cannot_be_carried_is_refused_in_words() -> None:
         ({"thing": len}, "no lab asks for 'len'"),
         ({"thing": 7}, "no lab asks for '7'"),
         ({"thing": "mine.py"}, "lab: name the lab"),
+        ({"thing": "mine.py", "lab": "02-queue"}, "mine.py cannot be read: No such file"),
         ({"thing": "mine.py", "lab": "99"}, "lab: '99' is not allowed"),
         ({"thing": "mine.py", "lab": "02-queue", "part": "Z"}, "part: 'Z' is not allowed"),
         ({"thing": "mine.py", "lab": "02-queue", "schedules": 0}, "schedules: 0 is not allowed"),
@@ -209,6 +211,34 @@ def test_code_that_cannot_be_carried_is_refused_in_words() -> None:
 def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidArgument, match=words):
         check(**arguments)
+
+
+TYPED = """
+import threading
+from nucleus.grading import Live, check
+alive = threading.Lock()
+def accept(job, report): return alive
+def accpet(job, report): return True
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("check('nope.py', lab='05-fencing')", "thing: nope.py cannot be read: No such file or"),
+        ("check(accept)", "accept cannot be carried to the process that checks it: "),
+        ("check(accpet)", "thing: no lab asks for 'accpet'; they ask for first_jobs, "),
+        ("Live(accpet)", "thing: no lab asks for 'accpet'; they ask for first_jobs, "),
+    ],
+)
+def test_a_notebook_shows_the_words_of_a_refusal_and_no_stack_trace(
+    cell: str, words: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "IPython", "--colors=NoColor", "-c", TYPED + cell]
+    environment = os.environ | {"IPYTHONDIR": str(tmp_path)}
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert shown.stdout.decode().startswith(words)
+    assert "Traceback" not in shown.stdout.decode()
 
 
 def test_nothing_is_left_of_a_judgement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

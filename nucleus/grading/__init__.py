@@ -1,11 +1,12 @@
 """What the graded labs check with.
 
 * ``checking``   judges what a student wrote, in a process of its own: :func:`check`
-* ``verdict``    what comes of it; ``page`` shows it
+* ``verdict``    what comes of it; ``page`` shows it; ``errors`` when nothing can
 * ``live``       the same code in a real cluster: :class:`Live`
 * ``lab``        what a lab is; ``labs`` are the labs
 * ``judge``      many schedules, the first that fails, and how little of it is needed
-* ``simulated``  schedules on the simulator; ``witness`` stands beside the student's code
+* ``simulated``  schedules on the simulator; ``witness`` stands beside the student's code, and a
+  ``facade`` between it and ours
 * ``isolation`` ``child`` ``cage`` ``landlock`` ``seccomp``  the process that runs it, its limits
 * ``code`` ``borrowed``  how code travels, and whether it is one's own
 * ``release`` ``submissions`` ``classroom`` ``unusual`` ``feedback``  what an instructor runs a

@@ -7,9 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Event
 
-from nucleus.core.errors import InvalidArgument
 from nucleus.core.refusals import shorten
 from nucleus.grading.code import Code
+from nucleus.grading.errors import CannotCheck
 from nucleus.grading.isolation import Judgement, judge_apart
 from nucleus.grading.judge import Outcome, Report
 from nucleus.grading.lab import Lab, Part, Thing
@@ -39,13 +39,13 @@ def check(
     ``part`` is one of its parts, ``None`` for all; ``schedules`` is how many of them to run
     instead of the usual number, the first with the number ``seed``.
 
-    The same code and the same seed give the same verdict. Raises ``InvalidArgument`` for
+    The same code and the same seed give the same verdict. Raises ``CannotCheck`` for
     arguments that make no sense, and for code that cannot be carried to another process.
     """
     asked = _lab(thing, lab)
     parts = _parts(asked, part)
     if schedules is not None and not 1 <= schedules <= MOST:
-        raise InvalidArgument(f"schedules: {schedules} is not allowed; 1 to {MOST}")
+        raise CannotCheck(f"schedules: {schedules} is not allowed; 1 to {MOST}")
     code = Code.of(thing, asked.entry)
     verdict = verdict_on(asked, code, parts, schedules, seed)
     digest = sha256(code.data).digest()
@@ -73,10 +73,10 @@ def verdict_on(
 def _lab(thing: Thing, name: str | None) -> Lab:
     if name is None:
         if isinstance(thing, str | Path):
-            raise InvalidArgument("lab: name the lab that the file is for, such as '02-queue'")
+            raise CannotCheck("lab: name the lab that the file is for, such as '02-queue'")
         return lab_of(getattr(thing, "__name__", shorten(thing)))
     if name not in LABS:
-        raise InvalidArgument(f"lab: {name!r} is not allowed; one of {', '.join(LABS)}")
+        raise CannotCheck(f"lab: {name!r} is not allowed; one of {', '.join(LABS)}")
     return LABS[name]
 
 
@@ -86,7 +86,7 @@ def _parts(lab: Lab, name: str | None) -> Collection[Part]:
     chosen = [part for part in lab.parts if part.name == name]
     if not chosen:
         known = ", ".join(part.name for part in lab.parts)
-        raise InvalidArgument(f"part: {name!r} is not allowed; {lab.name} has {known}")
+        raise CannotCheck(f"part: {name!r} is not allowed; {lab.name} has {known}")
     return chosen
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nucleus.core.errors import InvalidArgument
+from nucleus.grading.errors import CannotCheck
 from nucleus.grading.lab import Thing
 
 
@@ -32,7 +32,7 @@ class Code:
     def of(cls, thing: Thing, entry: str) -> "Code":
         """Take a function or a class, or the path of a Python file that defines ``entry``.
 
-        Raises ``InvalidArgument`` for what cannot be carried to another process.
+        Raises ``CannotCheck`` for what cannot be carried to another process.
         """
         if isinstance(thing, str | Path):
             return cls.of_file(Path(thing), entry)
@@ -44,15 +44,18 @@ class Code:
         try:
             return cls(entry, cloudpickle.dumps(thing))
         except Exception as error:  # whatever pickling something of theirs raises
-            raise InvalidArgument(
+            raise CannotCheck(
                 f"{entry} cannot be carried to the process that checks it: {error}. It refers to"
                 " something of the notebook that is alive, such as a cluster or an open file."
             ) from None
 
     @classmethod
     def of_file(cls, path: Path, entry: str) -> "Code":
-        """Take a Python file that defines ``entry``."""
-        return cls(entry, path.read_bytes(), str(path))
+        """Take a Python file that defines ``entry``; raises ``CannotCheck``."""
+        try:
+            return cls(entry, path.read_bytes(), str(path))
+        except OSError as error:
+            raise CannotCheck(f"thing: {path} cannot be read: {error.strerror}") from None
 
     def make(self) -> Thing:
         """Make the thing; raises whatever the code raises.

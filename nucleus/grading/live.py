@@ -13,9 +13,9 @@ notebook watches nothing, so the code is not asked then: ``check`` has judged it
 
 import os
 
-from nucleus.core.errors import InvalidArgument
 from nucleus.core.refusals import shorten
 from nucleus.core.rules import OURS, Rules
+from nucleus.grading.errors import CannotCheck
 from nucleus.grading.lab import Finding, Thing
 from nucleus.grading.labs import lab_of
 from nucleus.grading.witness import Witness
@@ -24,14 +24,14 @@ GRADER = "NBGRADER_EXECUTION"  # nbgrader sets it in the environment of the note
 
 
 class Live:
-    """What a real cluster goes by when a student decides; raises ``InvalidArgument``."""
+    """What a real cluster goes by when a student decides; raises ``CannotCheck``."""
 
     rules: Rules
 
     def __init__(self, thing: Thing) -> None:
         lab = lab_of(getattr(thing, "__name__", shorten(thing)))
         if lab.rules is None:
-            raise InvalidArgument(f"thing: {lab.entry} has no place in a cluster")
+            raise CannotCheck(f"thing: {lab.entry} has no place in a cluster")
         self._entry = lab.entry
         self._witness = Witness(lab.entry)
         self._graded = GRADER in os.environ

@@ -1,6 +1,6 @@
 """The graded labs: a module for each, and the table of them."""
 
-from nucleus.core.errors import InvalidArgument
+from nucleus.grading.errors import CannotCheck
 from nucleus.grading.lab import Lab
 from nucleus.grading.labs import (
     durability,
@@ -32,9 +32,9 @@ LABS: dict[str, Lab] = {
 
 
 def lab_of(entry: str) -> Lab:
-    """The lab that asks for a thing of this name; raises ``InvalidArgument`` when none does."""
+    """The lab that asks for a thing of this name; raises ``CannotCheck`` when none does."""
     for lab in LABS.values():
         if lab.entry == entry:
             return lab
     known = ", ".join(lab.entry for lab in LABS.values())
-    raise InvalidArgument(f"thing: no lab asks for {entry!r}; they ask for {known}")
+    raise CannotCheck(f"thing: no lab asks for {entry!r}; they ask for {known}")
