@@ -78,4 +78,6 @@ def test_nbgrader_releases_grades_and_gives_feedback(tmp_path: Path) -> None:
     assert marks == {"ada": 10, "bob": 8, "eve": 0, "mallory": 2}
     for student, said in (("ada", "pass, 3 of 3"), ("bob", "Strangers: fail"), ("eve", "died")):
         page = tmp_path / "feedback" / student / LAB / f"{notebook.stem}.html"
-        assert said in page.read_text("utf-8")
+        text = page.read_text("utf-8")
+        assert said in text
+        assert "NotPassed" not in text, "there is a stack trace"

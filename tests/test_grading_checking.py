@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from nucleus.core.errors import InvalidArgument
-from nucleus.grading import check, isolation
+from nucleus.grading import check, isolation, require
 from nucleus.grading.checking import MOST, verdict_on
 from nucleus.grading.code import Code
+from nucleus.grading.errors import NotPassed
 from nucleus.grading.isolation import judge_apart
 from nucleus.grading.judge import Outcome
 from nucleus.grading.labs import LABS
@@ -239,6 +240,14 @@ def test_a_notebook_shows_the_words_of_a_refusal_and_no_stack_trace(
     shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert shown.stdout.decode().startswith(words)
     assert "Traceback" not in shown.stdout.decode()
+
+
+def test_a_grader_requires_that_all_verdicts_pass(submit: Callable[..., Verdict]) -> None:
+    passed, failed = submit(RIGHT), submit("def accept(job, report):\n    return False\n")
+    require(passed, passed)
+    with pytest.raises(NotPassed) as raised:
+        require(passed, failed)
+    assert raised.value._render_traceback_() == [repr(failed)]
 
 
 def test_nothing_is_left_of_a_judgement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

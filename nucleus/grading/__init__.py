@@ -1,6 +1,7 @@
 """What the graded labs check with.
 
-* ``checking``   judges what a student wrote, in a process of its own: :func:`check`
+* ``checking``   judges what a student wrote, in a process of its own: :func:`check`; and
+  :func:`require`, for a grader's notebook
 * ``verdict``    what comes of it; ``page`` shows it; ``errors`` when nothing can
 * ``live``       the same code in a real cluster: :class:`Live`
 * ``lab``        what a lab is; ``labs`` are the labs
@@ -19,13 +20,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nucleus.grading.checking import check
+    from nucleus.grading.checking import check, require
     from nucleus.grading.live import Live
     from nucleus.grading.verdict import Verdict
 
-__all__ = ["check", "Live", "Verdict"]
+__all__ = ["check", "require", "Live", "Verdict"]
 
-_HOMES = {"check": "checking", "Live": "live", "Verdict": "verdict"}
+_HOMES = {"check": "checking", "require": "checking", "Live": "live", "Verdict": "verdict"}
 
 
 def __getattr__(name: str) -> object:

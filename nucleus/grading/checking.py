@@ -1,4 +1,4 @@
-"""What a student calls: :func:`check`. Whoever grades a class calls :func:`verdict_on`."""
+"""What a student calls, :func:`check`; what graders call, :func:`verdict_on`, :func:`require`."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from threading import Event
 
 from nucleus.core.refusals import shorten
 from nucleus.grading.code import Code
-from nucleus.grading.errors import CannotCheck
+from nucleus.grading.errors import CannotCheck, NotPassed
 from nucleus.grading.isolation import Judgement, judge_apart
 from nucleus.grading.judge import Outcome, Report
 from nucleus.grading.lab import Lab, Part, Thing
@@ -51,6 +51,13 @@ def check(
     digest = sha256(code.data).digest()
     hinted = {name: _hinted(part, digest) for name, part in verdict.parts.items()}
     return replace(verdict, parts=hinted)
+
+
+def require(*verdicts: Verdict) -> None:
+    """Raise ``NotPassed`` with the first of them that is not a pass: a grader's notebook."""
+    for verdict in verdicts:
+        if not verdict.passed:
+            raise NotPassed(repr(verdict))
 
 
 def verdict_on(

@@ -12,5 +12,9 @@ class _InWords(Exception):
         return [str(self)]
 
 
+class NotPassed(_InWords, AssertionError):
+    """A verdict is not a pass; the message is the verdict in words."""
+
+
 class CannotCheck(_InWords, InvalidArgument):
     """What was given cannot be checked; the message says why."""
