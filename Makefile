@@ -53,6 +53,7 @@ screenshots: .venv/.stamp ## Take the pictures of the README anew, in a real Chr
 	mkdir -p build/screenshots
 	NUCLEUS_SCREENSHOTS=$(CURDIR)/build/screenshots $(BIN)/pytest -m long -k "Light or axe" \
 	tests/test_lab_picture.py tests/test_dashboard_page_browser.py
+	NUCLEUS_SCREENSHOTS=$(CURDIR)/build/screenshots $(BIN)/pytest -m long tests/test_lab_student.py
 	cp build/screenshots/picture-light.png docs/living-picture.png
 	cp build/screenshots/all-light-1280.png docs/dashboard.png
 

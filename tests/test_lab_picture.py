@@ -21,6 +21,7 @@ from tests.jupyter_support import answers, card, choose, keep, run_all
 from tests.support import eventually, free_port
 
 THEMES = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+NEWS = "notification.jupyterlab-settings"  # else it asks, in the midst of a picture
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 CELLS = (
     "import time, nucleus\nfrom nucleus.notebook import FaultPanel, MetricsPanel, SubmitPanel"
@@ -78,6 +79,7 @@ def start_lab(tmp_path: Path) -> Iterator[Callable[[tuple[str, ...], str], str]]
         settings = tmp_path / "settings" / THEMES
         settings.parent.mkdir(parents=True)
         settings.write_text(json.dumps({"theme": theme, "adaptive-theme": False}))
+        (settings.parent / NEWS).write_text(json.dumps({"fetchNews": "false"}))
         port = free_port()
         folders = {"SETTINGS": tmp_path / "settings", "WORKSPACES": tmp_path / "workspaces"}
         command = [
