@@ -46,6 +46,7 @@ def test_it_passes_what_every_lab_has_to_pass() -> None:
     test_labs.test_a_readme_introduces_the_cast_and_says_how_to_check_and_how_long_it_takes(LAB)
     test_labs.test_each_part_has_points_a_promise_and_hints_that_grow(LAB)
     test_labs.test_the_notebook_follows_the_conventions_of_nbgrader(LAB)
+    test_labs.test_our_solution_is_as_long_as_students_are_told(LAB)
     test_labs.test_the_notebook_has_small_cells_and_no_saved_outputs(LAB)
     test_labs.test_the_untouched_skeleton_fails_by_name(LAB)
     test_labs.test_the_solution_in_the_notebook_passes(LAB)

@@ -54,7 +54,7 @@ def test_wrong_code_is_shown_the_promise_the_story_and_how_to_play_it_again(
     text = " ".join(repr(verdict).split())
     assert "Only the current lease of a job can end an attempt." in text
     assert "re-queued: worker_lost" in text
-    assert 'check(accept, part="B", seed=0, schedules=1)' in text
+    assert 'mine.py", lab="05-fencing", part="B", seed=0, schedules=1)' in text
     assert "Traceback" not in text
 
 

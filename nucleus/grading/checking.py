@@ -49,8 +49,11 @@ def check(
     code = Code.of(thing, asked.entry)
     verdict = verdict_on(asked, code, parts, schedules, seed)
     digest = sha256(code.data).digest()
-    hinted = {name: _hinted(part, digest) for name, part in verdict.parts.items()}
-    return replace(verdict, parts=hinted)
+    file = str(thing) if isinstance(thing, str | Path) else ""
+    parts_told = {
+        name: replace(_hinted(part, digest), file=file) for name, part in verdict.parts.items()
+    }
+    return replace(verdict, parts=parts_told)
 
 
 def require(*verdicts: Verdict) -> None:

@@ -27,6 +27,9 @@ class PartVerdict:
     part: Part
     report: Report
     hints: tuple[str, ...] = field(default=(), compare=False)  # they grow; the verdict does not
+    file: str = field(
+        default="", compare=False
+    )  # that was checked, "": something that a notebook knows by its name
 
     @property
     def outcome(self) -> Outcome:
@@ -91,10 +94,8 @@ class PartVerdict:
         """How to run the failing schedule again, "" when there is none."""
         if not self.report.size:
             return ""
-        return (
-            f'check({self.lab.entry}, part="{self.part.name}", seed={self.report.seed},'
-            " schedules=1)"
-        )
+        thing = f'"{self.file}", lab="{self.lab.name}"' if self.file else self.lab.entry
+        return f'check({thing}, part="{self.part.name}", seed={self.report.seed}, schedules=1)'
 
     @property
     def scale(self) -> str:
