@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ FEW = "10"  # schedules
 HOSTILE_HERE = ("exits", "forks_by_the_back_door", "deletes")  # one of each kind, and quick
 NO_TEXT = """{"cells": [{"cell_type": "code", "source": "def accept(a, b): return '\\ud800'"}]}"""
 CLASS = 60
-LARGEST = 2_000  # MiB that a child process may have held
+LARGEST = 300  # MiB that a child process may have held, of 1 GiB that it is allowed
 
 
 def hand_in(folder: Path, solutions: dict[str, str]) -> Path:
@@ -256,6 +257,7 @@ def test_sixty_submissions_with_ten_hostile_ones_get_the_marks_that_each_gets_al
         solutions[f"student-{number:02}"] = WRONG if number % 2 else RIGHT
     folder = hand_in(tmp_path / "in", solutions)
     heard: list[Mark] = []
+    began = time.monotonic()
     marks = grade(collect(folder, [LABS[LAB]]), tmp_path / "out", heard.append, jobs=2)
     assert len(marks) == len(heard) == CLASS
     for mark in marks:
@@ -266,5 +268,7 @@ def test_sixty_submissions_with_ten_hostile_ones_get_the_marks_that_each_gets_al
         else:
             assert mark.points == (8 if int(student[-2:]) % 2 else 10)
     held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    took = time.monotonic() - began
+    print(f"\n{CLASS} submissions on 2 processors: {took:.0f} s, the largest held {held:.0f} MiB")
     assert held < LARGEST or sys.platform != "linux"  # elsewhere it is in other units
     assert os.path.exists(tmp_path / "out" / "marks.csv")
