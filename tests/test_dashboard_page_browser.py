@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from nucleus import Cluster
 from tests.chromium_support import running_chromium
 from tests.page_support import Watchful, behind_prefix, violations
+from tests.support import running_worker
 
 pytestmark = pytest.mark.long
 
@@ -21,6 +23,8 @@ LOOKS: list[tuple[Literal["light", "dark"], int]] = [
     ("light", 390),
     ("dark", 320),
 ]
+WIDTHS = (1600, 1280, 1100, 1024, 941, 800, 640, 390, 320)
+LONG_NAMES = ("3f2b1c0d9e8f-1", "w" * 100)  # as in a container, and as a joker gives one
 expect.set_options(timeout=PATIENCE)
 
 
@@ -50,8 +54,11 @@ def frail(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A cluster that is used only."""
-    with Cluster(2, executor="thread", name="page") as cluster:
+    """A cluster that is used only; some of its workers have long names."""
+    with ExitStack() as stack:
+        cluster = stack.enter_context(Cluster(2, executor="thread", name="page"))
+        for name in LONG_NAMES:
+            stack.enter_context(running_worker(cluster.address, name))
         yield cluster
 
 
@@ -168,6 +175,24 @@ def test_the_keyboard_alone_submits_a_job(cluster: Cluster, page: Page) -> None:
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("table", name="Jobs").get_by_text("144")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_long_name_of_a_worker_stays_in_its_panel(
+    cluster: Cluster, page: Page, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(cluster.dashboard_url)
+    table = page.get_by_role("table", name="Workers")
+    usual, _ = (table.get_by_title(name, exact=True) for name in LONG_NAMES)
+    expect(usual).to_have_text(LONG_NAMES[0])
+    assert usual.evaluate("name => name.scrollHeight <= name.clientHeight"), "it is cut off"
+    inside, panel = (
+        table.evaluate(f"table => {place}.getBoundingClientRect().right")
+        for place in ("table", "table.closest('.panel')")
+    )
+    assert inside < panel
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_axe_finds_no_violation_and_nothing_is_cut_off(
