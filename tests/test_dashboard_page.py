@@ -97,7 +97,7 @@ def test_the_page_counts_jobs_and_shows_workers_with_the_age_of_their_heartbeats
     busy.client.submit("Echo", 1).result()
     text = busy.read()
     assert re.search(r'class="n">[1-9]\d*</span> <span class="label">.*✓</span> completed', text)
-    assert re.search(r"w&lt;1&gt;</th>\s*<td .*alive", text)
+    assert re.search(r'title="w&lt;1&gt;">w&lt;1&gt;</span></th>\s*<td .*alive', text)
     assert re.search(r'<span class="num">[0-9.]+ s</span>\s*<svg', text)
     assert "1 worker is alive." in text
 
