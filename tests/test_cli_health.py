@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,8 +23,25 @@ def master() -> Iterator[Master]:
         yield service
 
 
-def health(target: str, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["health", target, *arguments])
+def health(target: str, *arguments: str, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(main, ["health", target, *arguments])
+
+
+@contextmanager
+def slow_network(master: str, delay: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Run ``nucleus proxy`` before a master; yield its line, and the process."""
+    command = [sys.executable, "-m", "nucleus", "proxy", "--listen", f"127.0.0.1:{free_port()}"]
+    process = subprocess.Popen(
+        [*command, "--to", master, "--delay", delay],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield wait_for_output(process, "proxy: "), process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_master_that_serves_is_well(master: Master) -> None:
@@ -80,23 +98,28 @@ def test_a_target_that_is_none_is_told_what_one_looks_like() -> None:
 
 
 def test_a_slow_network_delays_an_answer_and_ends_with_ctrl_c(master: Master) -> None:
-    command = [sys.executable, "-m", "nucleus", "proxy", "--listen", f"127.0.0.1:{free_port()}"]
-    process = subprocess.Popen(
-        [*command, "--to", master.address, "--delay", "0.25"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        line = wait_for_output(process, "proxy: ")
+    with slow_network(master.address, "0.25") as (line, process):
         found = re.fullmatch(r"proxy: (\S+) leads to (\S+), 0.25 s later each way", line)
         assert found and found[2] == master.address
         assert health(found[1]).exit_code == 0
         process.send_signal(2)
         assert process.wait(timeout=10) == 130
-    finally:
-        process.kill()
-        process.wait()
+
+
+@pytest.mark.long
+def test_patience_is_what_a_very_slow_network_needs(master: Master) -> None:
+    with slow_network(master.address, "2") as (line, _), Client(master.address) as client:
+        address = line.split()[1]
+        assert health(address, "--patience", "1").stdout == (
+            f"{address}: no answer (DEADLINE_EXCEEDED)\n"
+        )
+        with running_worker(address, default_name()):
+            # What the health checks of labs/environments/slow-network say and ask.
+            environment = {"NUCLEUS_HEALTH_PATIENCE": "15"}
+            assert health(address, **environment).exit_code == 0
+            eventually(client.workers)
+            asked = health("worker", "--master", address, **environment)
+            assert (asked.exit_code, asked.stdout) == (0, "worker: well\n")
 
 
 def test_a_proxy_on_a_port_that_is_taken_says_so(master: Master) -> None:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nucleus.cli.options import connect, master_option
+from nucleus.cli.options import master_option
 from nucleus.rpc.access import Access
 from nucleus.services.common.main import Exit
-from nucleus.services.common.options import host_port, url
+from nucleus.services.common.options import host_port, option, url
 
 if TYPE_CHECKING:
     from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -18,8 +18,15 @@ PATIENCE = 3.0  # seconds; health checks are asked often, and give up before the
 
 @click.command()
 @click.argument("target")
+@option(
+    "--patience",
+    type=click.FloatRange(min=0, max=60, min_open=True),
+    default=PATIENCE,
+    metavar="SECONDS",
+    help="How long to wait for an answer. A container's health check has to wait a little longer.",
+)
 @master_option
-def health(target: str, master: str, access: Access) -> None:
+def health(target: str, patience: float, master: str, access: Access) -> None:
     """Ask a part whether it is well. Exits with 1 if it is not.
 
     TARGET is the URL of a health page, or HOST:PORT of a master, which is asked by gRPC's
@@ -32,36 +39,36 @@ def health(target: str, master: str, access: Access) -> None:
       nucleus health http://127.0.0.1:5000/healthz
     """
     if target == "worker":
-        said = _ask_about_workers(master, access)
+        said = _ask_about_workers(master, access, patience)
     elif "://" in target:
-        said = _ask_by_http(url(target))
+        said = _ask_by_http(url(target), patience)
     else:
-        said = _ask_by_grpc(host_port(target), access)
+        said = _ask_by_grpc(host_port(target), access, patience)
     click.echo(said or f"{target}: well")
     sys.exit(Exit.FAILED if said else Exit.DONE)
 
 
-def _ask_by_http(page: str) -> str:
+def _ask_by_http(page: str, patience: float) -> str:
     """Return what is wrong, or nothing."""
     import requests
 
     try:
         with requests.Session() as session:
             session.trust_env = False  # a neighbour: no proxy stands between
-            answer = session.get(page, timeout=PATIENCE)
+            answer = session.get(page, timeout=patience)
     except requests.RequestException as error:
         return f"{page}: no answer ({type(error).__name__})"
     return "" if answer.ok else f"{page}: {answer.status_code} {answer.reason}"
 
 
-def _ask_by_grpc(address: str, access: Access) -> str:
+def _ask_by_grpc(address: str, access: Access, patience: float) -> str:
     import grpc.aio
     from grpc_health.v1 import health_pb2
 
     from nucleus.rpc import loop
 
     try:
-        answer = loop.acquire().run(_check(address, access))
+        answer = loop.acquire().run(_check(address, access, patience))
     except grpc.aio.AioRpcError as error:
         return f"{address}: no answer ({error.code().name})"
     finally:
@@ -72,7 +79,7 @@ def _ask_by_grpc(address: str, access: Access) -> str:
     return f"{address}: {kinds.ServingStatus.Name(answer.status)}"
 
 
-async def _check(address: str, access: Access) -> "HealthCheckResponse":
+async def _check(address: str, access: Access, patience: float) -> "HealthCheckResponse":
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
     from nucleus.rpc.channel import open_channel
@@ -83,15 +90,18 @@ async def _check(address: str, access: Access) -> "HealthCheckResponse":
             request_serializer=HealthCheckRequest.SerializeToString,
             response_deserializer=HealthCheckResponse.FromString,
         )
-        return await check(HealthCheckRequest(), timeout=PATIENCE)
+        return await check(HealthCheckRequest(), timeout=patience)
 
 
-def _ask_about_workers(master: str, access: Access) -> str:
+def _ask_about_workers(master: str, access: Access, patience: float) -> str:
     import socket
 
+    from nucleus.client import Client
+
     here = f"{socket.gethostname()}-"  # as workers are named that were given no name
-    with connect(master, access) as client:
-        ours = [worker for worker in client.workers() if worker.name.startswith(here)]
+    with Client(master, token=access.token, tls_ca=access.tls_ca) as client:
+        workers = client.stats(patience).workers
+    ours = [worker for worker in workers if worker.name.startswith(here)]
     dead = [worker.name for worker in ours if worker.state != "alive"]
     if not ours:
         return f"worker: the master knows none whose name begins with {here}"
