@@ -25,6 +25,7 @@ from tests.support import eventually, require
 ROOT = Path(__file__).resolve().parent.parent
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 CERTIFICATES = Path("/usr/local/share/ca-certificates")  # those of the machine's own proxy, if any
+CHAOS_MINUTES, CHAOS_EVERY = 0.5, 5  # of the tests; the seed is the lab's own
 PACKAGES = "python3,python3-pip,python3-venv,ca-certificates,busybox"
 
 PYTHON_IMAGE = """

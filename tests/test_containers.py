@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 import requests
 
-from tests.containers_support import Lab, copy_of_the_project, make_base_images, running_engine
+from tests.containers_support import (
+    CHAOS_EVERY,
+    CHAOS_MINUTES,
+    Lab,
+    copy_of_the_project,
+    make_base_images,
+    running_engine,
+)
 from tests.support import eventually
 
 # All but Grafana, whose image cannot be made from Debian's packages.
@@ -158,7 +165,7 @@ def test_chaos_breaks_containers_and_mends_them(lab: Lab) -> None:
     lab.up()
     rest = Rest(lab.compose("run", "--rm", "links"))
     jobs = {rest.submit("Sleep", 0.2) for _ in range(60)}
-    with lab.engine.timed("chaos on the host"), running_chaos(lab, "--minutes=0.5") as process:
+    with lab.engine.timed("chaos on the host"), running_chaos(lab, CHAOS_MINUTES) as process:
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert said.endswith("everything mended\n")
@@ -169,7 +176,7 @@ def test_chaos_breaks_containers_and_mends_them(lab: Lab) -> None:
 @pytest.mark.long
 def test_ctrl_c_mends_what_chaos_broke(lab: Lab) -> None:
     lab.up()
-    with running_chaos(lab, "--minutes=5") as process:
+    with running_chaos(lab, minutes=5) as process:
         eventually(lambda: [c for c in lab.containers() if broken(c)], 60, 0.1)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
@@ -178,10 +185,10 @@ def test_ctrl_c_mends_what_chaos_broke(lab: Lab) -> None:
 
 
 @contextmanager
-def running_chaos(lab: Lab, *options: str) -> "Iterator[subprocess.Popen[str]]":
+def running_chaos(lab: Lab, minutes: float) -> "Iterator[subprocess.Popen[str]]":
     """Run the command that breaks containers; it is over at the end."""
     script = lab.folder / "labs" / "environments" / "chaos" / "chaos.py"
-    command = [sys.executable, str(script), "--seed=3", "--every=5", *options]
+    command = [sys.executable, str(script), f"--every={CHAOS_EVERY}", f"--minutes={minutes}"]
     process = subprocess.Popen(
         command, env=lab.engine.environment, stdout=subprocess.PIPE, text=True
     )

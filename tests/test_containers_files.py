@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.containers_support import CHAOS_EVERY, CHAOS_MINUTES
+
+CHAOS = "labs/environments/chaos/chaos.py"
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = sorted((ROOT / "labs" / "environments").glob("*/compose.yml"))
 WITHOUT_TOKEN = ("secrets", "links")  # they make it, and show it
@@ -105,6 +108,16 @@ def test_every_image_that_is_pulled_has_a_version_in_one_place() -> None:
         assert text.count(image) == 1
 
 
+def test_on_a_slow_network_docker_waits_longer_than_the_health_checks_through_it() -> None:
+    services = composed(ROOT / "labs/environments/slow-network/compose.yml")["services"]
+    for name in ("slow-network", "worker"):
+        patience = float(services[name]["environment"]["NUCLEUS_HEALTH_PATIENCE"])
+        # With the longest delay that the README promises, a second try needs six of them.
+        assert patience > 6 * 2.0, name
+        assert float(services[name]["healthcheck"]["timeout"].removesuffix("s")) > patience, name
+        assert services[name]["healthcheck"]["test"][:3] == ["CMD", "nucleus", "health"], name
+
+
 @pytest.mark.parametrize("overlay", ENVIRONMENTS, ids=lambda overlay: overlay.parent.name)
 def test_every_environment_says_how_to_start_it_and_what_to_watch(overlay: Path) -> None:
     readme = overlay.with_name("README.md").read_text()
@@ -147,8 +160,37 @@ def test_a_wrong_word_is_told_what_is_allowed(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_seed_decides_what_chaos_breaks_when() -> None:
-    chaos = module("labs/environments/chaos/chaos.py")
+    chaos = module(CHAOS)
     first, again, other = (chaos.schedule(seed, 300.0) for seed in (7, 7, 8))
     assert first == again != other
     assert {fault.how for fault in first} == set(chaos.FAULTS)
     assert all(fault.at >= 0 and fault.at + fault.lasts <= 300.0 for fault in first)
+
+
+def effects(chaos: ModuleType, minutes: float, every: float) -> set[tuple[str, str]]:
+    """What the lab's own seed does to which service; what is broken already is not hit again."""
+    broken: dict[str, float] = {}  # until when, for services with one container
+    done = set()
+    for fault in chaos.schedule(chaos.SEED, 60 * minutes, every):
+        if broken.get(fault.service, 0.0) < fault.at:
+            done.add((fault.how, fault.service))
+            if fault.service != "worker":
+                broken[fault.service] = fault.at + fault.lasts
+    return done
+
+
+def test_the_labs_own_chaos_hits_every_service_and_kills_the_master() -> None:
+    chaos = module(CHAOS)
+    done = effects(chaos, minutes=5, every=chaos.EVERY)
+    assert {service for _, service in done} == set(chaos.TARGETS)
+    assert ("kill", "master") in done and ("kill", "worker") in done
+    readme = (ROOT / CHAOS).with_name("README.md").read_text()
+    assert f"chaos.py --seed {chaos.SEED} --minutes 5" in readme
+    assert f"chaos.py --seed {chaos.SEED} --minutes 5" in str(chaos.__doc__)
+
+
+def test_the_chaos_that_the_tests_run_on_containers_has_every_kind_of_fault() -> None:
+    chaos = module(CHAOS)
+    done = effects(chaos, CHAOS_MINUTES, CHAOS_EVERY)
+    assert {how for how, _ in done} == set(chaos.FAULTS)
+    assert ("kill", "master") in done and ("kill", "worker") in done
