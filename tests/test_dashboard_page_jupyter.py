@@ -11,12 +11,15 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from nucleus.rpc.access import Access
 from nucleus.services.dashboard.jupyter import ICON, server_process
 from tests.chromium_support import running_chromium
 from tests.page_support import Watchful
+from tests.security_support import token_file
 from tests.support import eventually, free_port, running_master, running_worker
 
-TOKEN = {"Authorization": "token secret"}
+LOGIN = {"Authorization": "token secret"}  # of JupyterLab
+TOKEN = "battery-{staple}-horse"  # of the cluster; a template would trip over it
 
 
 def test_what_jupyter_is_told_starts_a_dashboard_with_its_icon() -> None:
@@ -25,14 +28,27 @@ def test_what_jupyter_is_told_starts_a_dashboard_with_its_icon() -> None:
     assert "{port}" in told["command"] and ICON.is_file()
 
 
-@pytest.fixture
-def jupyter(tmp_path: Path) -> Iterator[str]:
+def test_the_token_of_the_environment_is_shown_as_a_template_of_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    headers = server_process()["request_headers_override"]
+    assert headers() == {}
+    monkeypatch.setenv("NUCLEUS_TOKEN_FILE", token_file(tmp_path, TOKEN))
+    assert headers()["Authorization"].format(port=1) == f"Bearer {TOKEN}"
+
+
+@pytest.fixture(params=["", TOKEN], ids=["open", "with a token"])
+def jupyter(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A JupyterLab with all that is installed, for a master with a worker."""
+    token: str = request.param
     port = free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--IdentityProvider.token=secret", f"--notebook-dir={tmp_path}"]
-    with running_master() as master, running_worker(master.address):
-        env = os.environ | {"NUCLEUS_MASTER": master.address}
+    with (
+        running_master(token=token) as master,
+        running_worker(master.address, access=Access(token)),
+    ):
+        env = os.environ | {"NUCLEUS_MASTER": master.address, "NUCLEUS_TOKEN": token}
         with open(tmp_path / "log", "wb") as log:
             process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
@@ -46,14 +62,14 @@ def jupyter(tmp_path: Path) -> Iterator[str]:
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, headers=TOKEN, timeout=5).ok
+        return requests.get(url, headers=LOGIN, timeout=5).ok
     except requests.ConnectionError:
         return False
 
 
 @pytest.mark.long
 def test_the_page_works_from_jupyterlabs_launcher(jupyter: str) -> None:
-    servers = requests.get(f"{jupyter}/server-proxy/servers-info", headers=TOKEN, timeout=20).json()
+    servers = requests.get(f"{jupyter}/server-proxy/servers-info", headers=LOGIN, timeout=20).json()
     entry = next(each for each in servers["server_processes"] if each["name"] == "nucleus")
     assert entry["launcher_entry"]["title"] == "Nucleus"
     with running_chromium() as browser:
