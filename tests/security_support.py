@@ -7,6 +7,7 @@ from pathlib import Path
 
 import requests
 
+from nucleus.client import Client
 from nucleus.cluster import Cluster
 from nucleus.services.common.main import raise_descriptor_limit
 
@@ -27,14 +28,20 @@ def protected_cluster() -> Iterator[Cluster]:
 
 
 @contextmanager
-def work_goes_on(cluster: Cluster) -> Iterator[None]:
-    """Have jobs run meanwhile: all of them finish, no worker is lost, every door answers."""
-    jobs = cluster.client.submit_many("Sleep", [0.005] * JOBS)
+def jobs_finish(client: Client) -> Iterator[None]:
+    """Have jobs run meanwhile: all of them finish, and no worker is lost."""
+    jobs = client.submit_many("Sleep", [0.005] * JOBS)
     yield
     for job in jobs:
         job.result(WITHIN)
-    stats = cluster.stats()
-    assert {worker.state for worker in stats.workers} == {"alive"}
+    assert {worker.state for worker in client.workers()} - {"left"} == {"alive"}
+
+
+@contextmanager
+def work_goes_on(cluster: Cluster) -> Iterator[None]:
+    """Have jobs run meanwhile, all of which finish; every door answers after that."""
+    with jobs_finish(cluster.client):
+        yield
     assert requests.get(f"{cluster.dashboard_url}/stats", headers=BEARER, timeout=10).ok
     assert requests.get(cluster.scrape_url, timeout=10).ok
 

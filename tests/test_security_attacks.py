@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import grpc
@@ -25,6 +26,7 @@ from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 from tests.security_support import (
     BEARER,
     TOKEN,
+    WRONG,
     port_of,
     protected_cluster,
     raw_connections,
@@ -119,52 +121,57 @@ def test_a_call_of_a_hundred_megabytes(cluster: Cluster) -> None:
 # ---- things in places where they do not belong ----------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd",
-        "/static/....//app.py", "/../../etc/passwd", "/static/%00", "/jobs/..%2f..%2fetc%2fpasswd",
-        "/metrics/job/..%2f..%2fetc%2fpasswd", "/metrics/../../../etc/passwd", "/static/..\\app.py",
-    ],
+PATHS = (
+    "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd",
+    "/static/....//app.py", "/../../etc/passwd", "/static/%00", "/jobs/..%2f..%2fetc%2fpasswd",
+    "/metrics/job/..%2f..%2fetc%2fpasswd", "/metrics/../../../etc/passwd", "/static/..\\app.py",
 )  # fmt: skip
-def test_no_path_leads_out_of_the_folder(cluster: Cluster, path: str) -> None:
-    for name in ("dashboard", "push", "scrape"):
-        start = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        answer = raw_request(
-            doors(cluster)[name], f"{start}Authorization: Bearer {TOKEN}\r\n\r\n".encode()
-        )
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.split()[1] in (b"400", b"404", b"405"), answer[:200]
-        assert json.loads(body)["success"] is False
-        assert b"root:" not in body and b"import" not in body
+BREAKS = ("\r\n", "\n", "\r", "%0d%0a", "%0a")
 
 
-@pytest.mark.parametrize("breaks", ["\r\n", "\n", "\r", "%0d%0a", "%0a"])
-def test_no_header_can_be_smuggled_into_an_answer(cluster: Cluster, breaks: str) -> None:
-    payload = f"x{breaks}Set-Cookie: a=b{breaks}{breaks}<html>"
-    for path in (f"/jobs/{payload}", f"/find?job={payload}", f"/?token={payload}", f"/{payload}"):
-        start = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        answer = raw_request(
-            doors(cluster)["dashboard"], f"{start}Authorization: Bearer {TOKEN}\r\n\r\n".encode()
-        )
-        for head in answer.split(b"\r\n\r\n")[::2]:
-            assert not any(line.lower().startswith(b"set-cookie") for line in head.splitlines())
-        assert b"\r\n\r\n<html>" not in answer
+def get(port: int, path: str) -> bytes:
+    """Ask for a path as it is, with the token; return the whole answer."""
+    start = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    return raw_request(port, f"{start}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
+
+
+def test_no_path_leads_out_of_the_folder(cluster: Cluster) -> None:
+    ports = doors(cluster)
+    with work_goes_on(cluster):
+        for name, path in product(("dashboard", "push", "scrape"), PATHS):
+            answer = get(ports[name], path)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert head.split()[1] in (b"400", b"404", b"405"), (name, path, answer[:200])
+            assert json.loads(body)["success"] is False
+            assert b"root:" not in body and b"import" not in body, (name, path)
+
+
+def test_no_header_can_be_smuggled_into_an_answer(cluster: Cluster) -> None:
+    port = doors(cluster)["dashboard"]
+    with work_goes_on(cluster):
+        for breaks, place in product(BREAKS, ("/jobs/", "/find?job=", "/?token=", "/")):
+            answer = get(port, f"{place}x{breaks}Set-Cookie: a=b{breaks}{breaks}<html>")
+            for head in answer.split(b"\r\n\r\n")[::2]:
+                lines = head.lower().splitlines()
+                assert not any(line.startswith(b"set-cookie") for line in lines), (place, breaks)
+            assert b"\r\n\r\n<html>" not in answer, (place, breaks)
 
 
 def test_requests_in_requests_are_refused(cluster: Cluster) -> None:
     inner = "GET /stats HTTP/1.1\r\nHost: x\r\n\r\n"
-    for smuggled in (
+    smuggles = (
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
         "Transfer-Encoding : chunked",
         f"Content-Length: 5\r\nContent-Length: {len(inner)}",
         "Content-Length: +5",
         "X: a\nContent-Length: 5",
-    ):
-        request = f"POST /submit_job HTTP/1.1\r\nHost: x\r\n{smuggled}\r\n\r\n{inner}"
-        answer = raw_request(doors(cluster)["dashboard"], request.encode())
-        assert answer.split()[1] in (b"400", b"501"), answer[:200]
-        assert answer.count(b"HTTP/1.") == 1
+    )
+    with work_goes_on(cluster):
+        for smuggled in smuggles:
+            request = f"POST /submit_job HTTP/1.1\r\nHost: x\r\n{smuggled}\r\n\r\n{inner}"
+            answer = raw_request(doors(cluster)["dashboard"], request.encode())
+            assert answer.split()[1] in (b"400", b"501"), answer[:200]
+            assert answer.count(b"HTTP/1.") == 1
 
 
 @contextmanager
@@ -196,7 +203,11 @@ def worker_called_script(cluster: Cluster) -> Iterator[None]:
 
 def test_a_script_in_any_place_comes_back_as_data(cluster: Cluster) -> None:
     url = cluster.dashboard_url
-    with worker_called_script(cluster), requests.Session() as session:
+    with (
+        work_goes_on(cluster),
+        worker_called_script(cluster),
+        requests.Session() as session,
+    ):
         session.headers.update(BEARER)
         job = {"job_type": SCRIPT, "payload": SCRIPT, "max_attempts": 1}
         job_id = session.post(f"{url}/submit_job", json=job, timeout=10).json()["job_id"]
@@ -217,16 +228,42 @@ def test_a_script_in_any_place_comes_back_as_data(cluster: Cluster) -> None:
         assert SCRIPT not in page.text and "&lt;script&gt;" in page.text
 
 
-@pytest.mark.parametrize("path", ["/submit_job", "/jobs/x/retry", "/submit", "/login"])
-def test_a_form_of_another_site_is_refused(cluster: Cluster, path: str) -> None:
-    for shown in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-        answer = requests.post(
-            cluster.dashboard_url + path,
-            data={"token": TOKEN, "job_type": "Echo", "payload": "1"},
-            headers=BEARER | shown,
-            timeout=10,
-        )
-        assert answer.status_code == 403
+def test_a_form_of_another_site_is_refused(cluster: Cluster) -> None:
+    paths = ("/submit_job", "/jobs/x/retry", "/submit", "/login")
+    signs = ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"})
+    with work_goes_on(cluster):
+        for path, shown in product(paths, signs):
+            answer = requests.post(
+                cluster.dashboard_url + path,
+                data={"token": TOKEN, "job_type": "Echo", "payload": "1"},
+                headers=BEARER | shown,
+                timeout=10,
+            )
+            assert answer.status_code == 403, (path, shown)
+
+
+# ---- strangers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", [{}, {"Authorization": f"Bearer {WRONG}"}], ids=["none", "wrong"])
+def test_hundreds_of_attempts_without_the_token(cluster: Cluster, shown: dict[str, str]) -> None:
+    metadata = [(name.lower(), value) for name, value in shown.items()]
+    with (
+        work_goes_on(cluster),
+        requests.Session() as session,
+        grpc.insecure_channel(cluster.address) as channel,
+    ):
+        session.headers.update(shown)
+        stub = JobQueueServiceStub(channel)
+        for number in range(100):
+            job = {"job_type": "Stranger", "payload": number}
+            rest = session.post(f"{cluster.dashboard_url}/submit_job", json=job, timeout=10)
+            push = session.put(f"{cluster.push_url}/metrics/job/stranger", "x 1\n", timeout=10)
+            assert (rest.status_code, push.status_code) == (401, 401)
+            with pytest.raises(grpc.RpcError) as refusal:
+                stub.SendJob(pb.JobSpec(job_type="Stranger"), metadata=metadata, timeout=10)
+            assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert "stranger" not in requests.get(cluster.scrape_url, timeout=30).text
 
 
 # ---- floods ---------------------------------------------------------------------------

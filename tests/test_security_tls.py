@@ -22,11 +22,13 @@ from nucleus.rpc.access import Access
 from nucleus.rpc.guard import Identity
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 from nucleus.services.common.exposure import NO_TOKEN, warn_if_exposed
+from nucleus.services.common.main import raise_descriptor_limit
 from nucleus.services.master import Master
 from tests.cli_support import run, running
-from tests.security_support import TOKEN
-from tests.support import running_master, running_worker
+from tests.security_support import TOKEN, jobs_finish, raw_connections
+from tests.support import eventually, running_master, running_worker
 
+HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01"  # how a TLS connection begins, and no more of it
 PATIENCE = 1.0  # seconds: the master is there, so whoever gets no answer now gets none at all
 
 
@@ -156,6 +158,27 @@ def test_plain_text_to_the_tls_port_learns_nothing_and_disturbs_nobody(
         assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
     with Client(master.address, token=TOKEN, tls_ca=certs / "ca.pem") as client:
         assert client.stats().submitted == client.stats().jobs["COMPLETED"]
+
+
+def test_jobs_run_on_while_strangers_knock_at_the_tls_port(
+    master: Master, certs: Path, strange: Path
+) -> None:
+    raise_descriptor_limit()
+    access = Access(TOKEN, str(certs / "ca.pem"))
+    with (
+        running_worker(master.address, access=access),
+        Client(master.address, token=TOKEN, tls_ca=access.tls_ca) as client,
+    ):
+        eventually(client.workers)
+        with (
+            jobs_finish(client),
+            raw_connections(master.port, 500),
+            raw_connections(master.port, 500, HALF_A_HELLO),
+        ):
+            assert "does not vouch for its certificate" in no_answer(
+                master.address, strange / "ca.pem"
+            )
+            assert "expects TLS" in no_answer(master.address, "")
 
 
 @pytest.mark.parametrize("name", ["nowhere.pem", "master.key"])
