@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 import psutil
@@ -60,10 +60,11 @@ def free_port() -> int:
 
 def require(program: str, package: str) -> str:
     """Return the path of a program, or skip (in CI: fail) naming its apt package."""
-    path = shutil.which(program)
-    if path is not None:
-        return path
-    reason = f"{program} is missing: apt-get install {package}"
+    return shutil.which(program) or missing(f"{program} is missing: apt-get install {package}")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test, or fail it in CI, where nothing may be missing."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.containers_support import CHAOS_EVERY, CHAOS_MINUTES
+from tests.support import missing
 
 CHAOS = "labs/environments/chaos/chaos.py"
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,9 +27,7 @@ PUBLISHED = {"dashboard", "grafana", "jupyter"}
 def program(name: str) -> str:
     """Return a program that the development environment brings on Linux."""
     found = shutil.which(name, path=str(Path(sys.executable).parent))
-    if found is None:
-        pytest.skip(f"{name} has no package for this kind of machine")
-    return found
+    return found or missing(f"{name} has no package for this kind of machine")
 
 
 def composed(*overlays: Path) -> dict[str, Any]:
@@ -63,9 +62,8 @@ def test_every_service_is_confined_limited_and_stops_in_five_seconds(overlay: Pa
         assert service["stop_grace_period"] == ("15s" if name == "jupyter" else "5s"), name
         assert "privileged" not in service, name
         assert "docker.sock" not in str(service.get("volumes")), name
-        if name != "links":
-            limits = service["deploy"]["resources"]["limits"]
-            assert {"cpus", "memory", "pids"} <= limits.keys(), name
+        limits = service["deploy"]["resources"]["limits"]
+        assert {"cpus", "memory", "pids"} <= limits.keys(), name
 
 
 @pytest.mark.parametrize("overlay", [None, *ENVIRONMENTS], ids=lambda o: o.parent.name if o else "")
@@ -82,6 +80,13 @@ def test_only_three_services_are_published_and_only_on_this_machine() -> None:
     assert {name for name, service in services.items() if "ports" in service} == PUBLISHED
     for name in PUBLISHED:
         assert [port["host_ip"] for port in services[name]["ports"]] == ["127.0.0.1"]
+
+
+def test_grafana_asks_nobody_outside_for_anything() -> None:
+    environment = composed()["services"]["grafana"]["environment"]
+    for asks in ("REPORTING_ENABLED", "CHECK_FOR_UPDATES", "CHECK_FOR_PLUGIN_UPDATES"):
+        assert environment[f"GF_ANALYTICS_{asks}"] == "false"
+    assert environment["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
 
 
 def test_no_secret_is_in_the_file_and_every_part_gets_the_token() -> None:
