@@ -50,6 +50,17 @@ def _spread(items: list[pytest.Item], some: list[pytest.Item]) -> None:
     items[:] = others
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show how long the steps took that a test has recorded as its property ``took``."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    ends = [report for report in reports if getattr(report, "when", "") == "teardown"]
+    steps = [value for end in ends for name, value in end.user_properties if name == "took"]
+    if steps:
+        terminalreporter.section("steps")
+        for step in steps:
+            terminalreporter.write_line(step)
+
+
 @pytest.fixture(autouse=True)
 def _log_as_before() -> Iterator[None]:
     """A command that runs within the tests decides how much is logged, for its own time only."""
