@@ -100,6 +100,53 @@ def test_a_full_queue_refuses_new_jobs_but_recognises_old_ones() -> None:
     check_invariants(queue)
 
 
+LONG_PAYLOAD = '"ten chars"'  # eleven with its quotes, of which two are too many below
+
+
+def stuffed_queue() -> tuple[Queue, str]:
+    """A queue that is full by the size of its payloads, and one of its two jobs."""
+    queue = Queue(Limits(max_queued_size=20))
+    queue.submit("1", delay=3600)
+    job_id, _ = (queue.submit(LONG_PAYLOAD) for _ in range(2))
+    return queue, job_id
+
+
+def is_full(queue: Queue) -> bool:
+    return isinstance(queue.offer(), Refusal)
+
+
+def test_the_payloads_of_all_that_waits_are_limited() -> None:
+    queue, _ = stuffed_queue()
+    assert queue.offer() == Refusal(
+        Reason.QUEUE_FULL,
+        "queue: 3 jobs wait, with 23 characters of payload; at most 20 characters of payload",
+    )
+    queue.settle()
+    queue.restart()
+    assert is_full(queue)
+    check_invariants(queue)
+
+
+def test_what_no_longer_waits_makes_room_for_other_payloads() -> None:
+    queue, job_id = stuffed_queue()
+    queue.cancel(job_id)
+    assert not is_full(queue)
+    queue, job_id = stuffed_queue()
+    queue.join("w")
+    queue.settle()
+    assert queue.status(job_id) is Status.RUNNING
+    assert not is_full(queue)
+
+
+def test_the_payloads_of_what_comes_back_count_again() -> None:
+    queue, job_id = stuffed_queue()
+    queue.join("w", slots=2)
+    queue.settle()
+    queue.wait(11)
+    assert queue.status(job_id) is Status.QUEUED
+    assert is_full(queue)
+
+
 def test_without_a_key_a_repeat_makes_a_second_job(queue: Queue) -> None:
     assert queue.submit() != queue.submit()
 

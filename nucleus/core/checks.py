@@ -24,6 +24,24 @@ MAX_RESULT = 1_048_576  # characters of a result's JSON text, an error or an out
 MAX_INTEGER = 2**63 - 1  # what a database can keep
 
 
+def room(waiting: int, size: int, limits: Limits) -> int:
+    """How many jobs more a queue takes, of ``waiting`` jobs with ``size`` characters of payload.
+
+    The size is looked at once for all the jobs of a call, so that one call may go beyond it.
+    """
+    return max(0, limits.max_queued - waiting) if size < limits.max_queued_size else 0
+
+
+def queue_full(waiting: int, size: int, limits: Limits) -> Refusal:
+    """Say what there is no more room for."""
+    if size < limits.max_queued_size:
+        message = f"queue: {waiting} jobs wait; at most {limits.max_queued}"
+    else:
+        most = f"at most {limits.max_queued_size} characters of payload"
+        message = f"queue: {waiting} jobs wait, with {size} characters of payload; {most}"
+    return Refusal(Reason.QUEUE_FULL, message)
+
+
 def check_order(order: Order, client: str) -> Refusal | None:
     """Refuse jobs whose numbers or keys are out of bounds; type and payloads come later."""
     return check_spec(order.like) or _check_key(order) or _check_client(order, client)

@@ -22,9 +22,11 @@ from nucleus.core.checks import (
     check_hello,
     check_order,
     check_report,
+    queue_full,
     refuse_crowd,
     refuse_session,
     replaced,
+    room,
     unknown_job,
 )
 from nucleus.core.events import (
@@ -161,10 +163,9 @@ class Ledger:
     def _enter(self, order: Order, client: str, now: float) -> list[Accepted | Refusal]:
         outcomes = self._recognise(order, client, now)
         new = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        room = max(0, self.limits.max_queued - len(self._ready))
-        jobs = self._create(order, new[:room], client, now)
+        jobs = self._create(order, new[: room(*self._waiting())], client, now)
         accepted = iter([Accepted(job.id, False) for job in jobs])
-        return [outcome or next(accepted, None) or self._full() for outcome in outcomes]
+        return [each or next(accepted, None) or queue_full(*self._waiting()) for each in outcomes]
 
     def _recognise(self, order: Order, client: str, now: float) -> list[Accepted | Refusal | None]:
         """What is known or refused already; ``None`` for each job that is new."""
@@ -179,9 +180,8 @@ class Ledger:
             for place, problem in enumerate(problems)
         ]
 
-    def _full(self) -> Refusal:
-        message = f"queue: {len(self._ready)} jobs wait; at most {self.limits.max_queued}"
-        return Refusal(Reason.QUEUE_FULL, message)
+    def _waiting(self) -> tuple[int, int, Limits]:
+        return len(self._ready), self._ready.size, self.limits
 
     def _create(self, order: Order, places: Sequence[int], client: str, now: float) -> list[Job]:
         """Make jobs of those that stand at ``places`` of ``order``."""

@@ -16,13 +16,15 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from operator import neg
+from operator import attrgetter, neg
 from typing import Any
 
 from nucleus.core.job import Job
 from nucleus.core.lifecycle import Status
 
 SWEEP_ABOVE = 64  # entries; below that, stale ones cost nothing worth saving
+
+_payload = attrgetter("payload")
 
 Key = tuple[float, int]  # a time in Unix seconds, and the job's number, which settles ties
 
@@ -145,10 +147,16 @@ class ReadyQueue:
         self._by_type: dict[str, _Ranks] = {}
         self._delayed = _Line(_runs_from)
         self._length = 0
+        self._size = 0
 
     def __len__(self) -> int:
         """Queued jobs, those that wait for their time included."""
         return self._length
+
+    @property
+    def size(self) -> int:
+        """Characters in the payloads of queued jobs."""
+        return self._size
 
     def push(self, job: Job, now: float) -> None:
         """Take in a QUEUED job."""
@@ -162,6 +170,7 @@ class ReadyQueue:
         for job in jobs:
             line.push(job)
         self._length += len(jobs)
+        self._size += sum(map(len, map(_payload, jobs)))
 
     def _line(self, job: Job) -> _Line:
         ranks = self._by_type.get(job.job_type)
@@ -176,7 +185,7 @@ class ReadyQueue:
 
     def cancelled(self, job: Job) -> None:
         """Note that ``job`` left the queue from where it stood."""
-        self._length -= 1
+        self._left(job)
         for rank in self._by_type.get(job.job_type, ()):
             rank.sweep(self._length)
         self._delayed.sweep(self._length)
@@ -200,7 +209,11 @@ class ReadyQueue:
     def pop(self, job: Job) -> None:
         """Take out ``job``, which :meth:`head` has just named."""
         self._line(job).pop()
+        self._left(job)
+
+    def _left(self, job: Job) -> None:
         self._length -= 1
+        self._size -= len(job.payload)
 
     def waiting_since(self) -> float | None:
         """The time from which the longest-waiting job could run, in Unix seconds.

@@ -28,6 +28,10 @@ class Queue(Protocol):
     def __len__(self) -> int:
         """Queued jobs, those that wait for their time included."""
 
+    @property
+    def size(self) -> int:
+        """Characters in the payloads of queued jobs."""
+
     def push(self, job: Job, now: float) -> None:
         """Take in a QUEUED job."""
 

@@ -47,6 +47,11 @@ class AskingQueue:
         return len(self._waiting) + len(self._delayed)
 
     @property
+    def size(self) -> int:
+        """Characters in the payloads of queued jobs."""
+        return sum(len(job.payload) for job in (*self._waiting, *self._delayed))
+
+    @property
     def startable(self) -> bool:
         """Whether any job may run now."""
         return bool(self._waiting)

@@ -53,6 +53,11 @@ class RecoveringQueue:
         return len(self._line) + len(self._back) + len(self._delayed)
 
     @property
+    def size(self) -> int:
+        """Characters in the payloads of queued jobs."""
+        return sum(len(job.payload) for job in (*self._line, *self._back, *self._delayed))
+
+    @property
     def startable(self) -> bool:
         """Whether any job may run now."""
         return bool(self._line or self._back)
