@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 import requests
 
@@ -264,6 +265,13 @@ def test_hundreds_of_attempts_without_the_token(cluster: Cluster, shown: dict[st
                 stub.SendJob(pb.JobSpec(job_type="Stranger"), metadata=metadata, timeout=10)
             assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert "stranger" not in requests.get(cluster.scrape_url, timeout=30).text
+
+
+def test_no_token_is_on_a_command_line_that_everybody_can_read(cluster: Cluster) -> None:
+    lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    for part in ("master", "worker", "monitoring", "dashboard"):
+        assert any(f"nucleus {part}" in line or f".{part}" in line for line in lines), part
+    assert [line for line in lines if TOKEN in line] == []
 
 
 # ---- floods ---------------------------------------------------------------------------

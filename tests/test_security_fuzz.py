@@ -7,6 +7,7 @@ and what is exposed can be read by Prometheus's own parser.
 import gzip
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -60,9 +61,8 @@ methods = st.sampled_from(["PUT", "PUT", "POST", "POST", "DELETE", "GET"])
 pushes = st.tuples(methods, paths, bodies, encodings, types)
 
 
-@settings(max_examples=150)
-@given(st.lists(pushes, max_size=4))
-def test_nothing_that_is_pushed_breaks_anything(tried: list[tuple[Any, ...]]) -> None:
+def push_all(tried: list[tuple[Any, ...]]) -> None:
+    """Push one after the other, and look at what each has done."""
     store = Store(lambda: 1.0)
     client = WsgiClient(push_app(store))
     for method, path, body, encoding, content_type in tried:
@@ -75,6 +75,21 @@ def test_nothing_that_is_pushed_breaks_anything(tried: list[tuple[Any, ...]]) ->
             assert answer.json["success"] is False  # type: ignore[index]  # it is an object
         exposed = render(store.collect())
         list(text_string_to_metric_families(exposed.decode()))
+
+
+@settings(max_examples=150)
+@given(st.lists(pushes, max_size=4))
+def test_nothing_that_is_pushed_breaks_anything(tried: list[tuple[Any, ...]]) -> None:
+    push_all(tried)
+
+
+@pytest.mark.long
+@settings(max_examples=1_500)
+@given(st.lists(pushes, max_size=6))
+def test_nothing_that_is_pushed_in_very_many_ways_breaks_anything(
+    tried: list[tuple[Any, ...]],
+) -> None:
+    push_all(tried)
 
 
 @settings(max_examples=150)
