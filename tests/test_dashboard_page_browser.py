@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from nucleus import Cluster
 from tests.chromium_support import running_chromium
 from tests.page_support import Watchful, behind_prefix, violations
+from tests.security_support import TOKEN, WRONG
 from tests.support import running_worker
 
 pytestmark = pytest.mark.long
@@ -195,8 +196,35 @@ def test_a_long_name_of_a_worker_stays_in_its_panel(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where pictures of the page go."""
+    return Path(os.environ.get("NUCLEUS_SCREENSHOTS", tmp_path))
+
+
+@pytest.fixture
+def loud(browser: Browser) -> Iterator[Page]:
+    """A page that may complain: of an answer that is an error, and of the styles that axe adds."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    page.close()
+
+
+def look_over(page: Page, picture: Path) -> None:
+    """In every look axe finds no violation, nothing is cut off, and a picture is taken."""
+    for scheme, width in LOOKS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        file = picture.with_name(f"{picture.name}-{scheme}-{width}.png")
+        page.screenshot(path=file, full_page=True)
+        assert violations(page) == [], file.name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, file.name
+
+
 def test_axe_finds_no_violation_and_nothing_is_cut_off(
-    cluster: Cluster, browser: Browser, tmp_path: Path
+    cluster: Cluster, loud: Page, pictures: Path
 ) -> None:
     client = cluster.client
     failed = client.submit("Flaky", {"p": 1}, max_attempts=1)
@@ -204,14 +232,34 @@ def test_axe_finds_no_violation_and_nothing_is_cut_off(
     client.cancel(client.submit("Sleep", 600, delay=600).acknowledged())
     pages = {"all": "", "empty": "?status=RUNNING", "not-found": "find?job=999999"}
     pages |= {"job": f"page/jobs/{failed.id}", "problem": "page/jobs/x"}
-    folder = Path(os.environ.get("NUCLEUS_SCREENSHOTS", tmp_path))
-    for scheme, width in LOOKS:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.set_default_timeout(PATIENCE)
-        for name, path in pages.items():
-            page.goto(f"{cluster.dashboard_url}/{path}")
-            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-            page.screenshot(path=folder / f"{name}-{scheme}-{width}.png", full_page=True)
-            assert violations(page) == [], (name, scheme, width)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        page.close()
+    for name, path in pages.items():
+        loud.goto(f"{cluster.dashboard_url}/{path}")
+        look_over(loud, pictures / name)
+
+
+def test_axe_finds_no_violation_where_something_is_wrong(
+    frail: Cluster, loud: Page, pictures: Path
+) -> None:
+    loud.goto(frail.dashboard_url)
+    expect(loud.get_by_text("No jobs yet.")).to_be_visible()
+    look_over(loud, pictures / "no-jobs")
+    submit(loud, "Fibonacci", "46")
+    expect(loud.locator("#e-payload")).to_contain_text("46 is not allowed")
+    look_over(loud, pictures / "form-error")
+    frail.kill("worker-2")
+    row = loud.get_by_role("table", name="Workers").get_by_role("row").filter(has_text="worker-2")
+    expect(row).to_contain_text("lost")
+    look_over(loud, pictures / "lost-worker")
+    frail.kill_part("master")
+    expect(loud.get_by_role("alert")).to_contain_text("No news from the master:")
+    look_over(loud, pictures / "master-down")
+
+
+def test_axe_finds_no_violation_where_one_logs_in(loud: Page, pictures: Path) -> None:
+    with Cluster(0, name="login", token=TOKEN) as cluster:
+        loud.goto(cluster.dashboard_url)
+        look_over(loud, pictures / "login")
+        loud.get_by_label("Token").fill(WRONG)
+        loud.get_by_role("button", name="Log in").click()
+        expect(loud.get_by_role("alert")).to_be_visible()
+        look_over(loud, pictures / "wrong-token")
