@@ -71,7 +71,13 @@ def test_a_line_that_was_cut_off_by_a_death_does_not_hide_the_next(tmp_path: Pat
 
 def test_a_new_life_asks_again_under_the_keys_that_were_not_answered() -> None:
     past = remember([asked(1, "k1"), asked(2, "k2"), asked(3), acknowledged(1)])
-    options = {"priority": 1, "delay": 0.0, "max_attempts": 3, "idempotency_key": "k2"}
+    options = {
+        "priority": 1,
+        "delay": 0.0,
+        "max_attempts": 3,
+        "timeout": None,
+        "idempotency_key": "k2",
+    }
     assert past.unanswered == [("Echo", {"n": 1}, options)]
 
 

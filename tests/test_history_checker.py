@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from nucleus.core.events import JobLeased
+from nucleus.core.events import JobLeased, ResultRejected, WorkerLost
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Refused
 from nucleus.core.refusals import Reason, Refusal
@@ -15,11 +16,14 @@ from nucleus.history.observations import (
     Beat,
     Committed,
     Counted,
+    Denied,
+    Fault,
     Listed,
     Message,
     Observation,
     Raised,
     Received,
+    Serving,
     Submitted,
     Told,
     Trimmed,
@@ -239,9 +243,9 @@ def test_a_failure_is_told_in_words_with_its_moment_and_the_story_of_the_job() -
 def test_a_long_story_is_shortened_in_the_middle() -> None:
     scribe = Scribe()
     job = scribe.submit()
-    scribe.complete(job, lease := scribe.lease(job), result="8")
+    scribe.complete(job, scribe.lease(job), result="8")
     for _ in range(100):
-        scribe.see(Message(scribe.now, None, "w", "master", "result", job.job_id, lease))
+        scribe.see(Message(scribe.now, None, "w", "master", "result", job.job_id))
     text = check(scribe.history).text()
     assert "lines …" in text
     assert len(text.splitlines()) < 60
@@ -283,3 +287,107 @@ def test_a_lease_that_was_never_given_is_noticed() -> None:
     assert not any(
         isinstance(s.event, JobLeased) and s.event.seq == 99 for s in scribe.history.events()
     )
+
+
+def silent_for(seconds: float) -> Scribe:
+    """A worker that joins at 1002, is last heard of at 1004, and is replaced so much later."""
+    scribe = Scribe(settings={"worker_timeout": 5.0})
+    scribe.see(Beat(1004.0, **WORKER))
+    at = 1004.0 + seconds
+    scribe.see(Committed(at, WorkerLost(9, at, **WORKER, reason="replaced"), 1))
+    return scribe
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(4.0, Outcome.UNKNOWN), (6.0, Outcome.PASS), (7.5, Outcome.FAIL), (29.0, Outcome.FAIL)],
+)
+def test_who_is_silent_for_longer_than_the_timeout_is_given_up(
+    seconds: float, said: Outcome
+) -> None:
+    assert outcome(silent_for(seconds).history, "the-silent-are-given-up") is said
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        Serving(1008.0, 2),
+        Fault(1006.0, 1008.0, "master-pause", "master"),
+        Fault(1009.0, None, "slow-store", "store"),
+        Message(1008.0, 1009.0, "w", "master", "GetJobs"),
+        Beat(1009.0, **WORKER),
+    ],
+    ids=lambda seen: type(seen).__name__,
+)
+def test_silence_counts_only_while_a_master_listens(meanwhile: Observation) -> None:
+    scribe = silent_for(9.0)
+    scribe.history.observations.insert(-1, meanwhile)
+    assert outcome(scribe.history, "the-silent-are-given-up") is Outcome.UNKNOWN
+    scribe.history.observations.remove(meanwhile)
+    assert outcome(scribe.history, "the-silent-are-given-up") is Outcome.FAIL
+
+
+def test_somebody_elses_sign_of_life_is_none() -> None:
+    scribe = silent_for(9.0)
+    scribe.history.observations.insert(-1, Beat(1009.0, "w", "an earlier life"))
+    assert outcome(scribe.history, "the-silent-are-given-up") is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("fate", "kept"),
+    [
+        ({"front": False, "not_before": 2000.0}, True),
+        ({"front": True, "not_before": 2000.0}, False),
+        ({"front": False}, False),  # at once
+    ],
+)
+def test_a_failed_attempt_waits_at_the_tail(fate: dict[str, Any], kept: bool) -> None:
+    scribe = Scribe()
+    job = scribe.submit()
+    scribe.lose(job, scribe.lease(job), reason="failed", suspect=False, **fate)
+    verdict = check(scribe.history, ["failed-goes-to-the-tail"])
+    assert (verdict.ok, verdict.results["failed-goes-to-the-tail"].cases) == (kept, 1)
+
+
+def test_a_refusal_that_a_worker_heard_is_among_the_events() -> None:
+    scribe = Scribe()
+    job = scribe.whole_life()
+    scribe.see(Denied(scribe.now, **WORKER, lease=4, job_id=job.job_id, reason="stale_lease"))
+    assert broken(check(scribe.history)) == {"refusals-are-counted"}
+    scribe.commit(ResultRejected, job_id=job.job_id, lease=4, worker="w", reason="stale_lease")
+    assert outcome(scribe.history, "refusals-are-counted") is Outcome.PASS
+
+
+def test_what_was_withdrawn_for_certain_made_no_job() -> None:
+    scribe = Scribe()
+    scribe.see(Told(scribe.now, "c", 2, Unanswered(2, definite=True)))
+    scribe.whole_life()
+    assert outcome(scribe.history, "definite-errors-are-definite") is Outcome.PASS
+    scribe.see(Told(scribe.now, "c", 1, Unanswered(1, definite=True)))
+    verdict = check(scribe.history, ["definite-errors-are-definite"])
+    assert verdict.broken[0].breaches[0].job == "a-0000000003"
+
+
+@pytest.mark.parametrize(
+    ("options", "event"), [({"timeout": 2.0}, {"timeout": None}), ({"delay": 3.0}, {})]
+)
+def test_a_job_is_asked_for_with_its_delay_and_its_timeout(
+    options: dict[str, Any], event: dict[str, Any]
+) -> None:
+    scribe = Scribe()
+    scribe.submit(**event)
+    kinds = [type(seen) for seen in scribe.history.observations]
+    place = kinds.index(Submitted)
+    assert outcome(scribe.history, "jobs-are-as-asked") is Outcome.PASS
+    asked = scribe.history.observations[place]
+    scribe.history.observations[place] = replace(asked, **options)
+    assert outcome(scribe.history, "jobs-are-as-asked") is Outcome.FAIL
+
+
+@pytest.mark.parametrize(("reason", "kept"), [(Reason.INVALID, False), (Reason.QUEUE_FULL, True)])
+def test_a_refused_submit_made_no_job_unless_it_arrived_twice(reason: Reason, kept: bool) -> None:
+    scribe = Scribe()
+    scribe.submit()
+    scribe.history.observations.pop()
+    scribe.see(Told(scribe.now, "c", 1, Refused(1, Refusal(reason, "no"))))
+    assert check(scribe.history, ["refusals-are-final"]).ok is kept

@@ -26,6 +26,7 @@ OUTCOMES = {
     "result refused: wrong_worker",
     "result refused: unknown_job",
     "refused: INVALID",
+    "refused: KEY_CONFLICT",
     "refused: QUEUE_FULL",
     "job failed: failed",
     "job failed: worker_lost",

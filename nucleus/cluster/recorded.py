@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from typing import Any
 
 from nucleus.client import Client, JobHandle
@@ -28,10 +29,10 @@ from nucleus.core.refusals import Reason, Refusal
 from nucleus.history.observations import (
     CancelAnswered,
     Observation,
-    Submitted,
     Tidings,
     Told,
     Unanswered,
+    submitted,
 )
 from nucleus.jobs.payload import dump_result
 
@@ -71,9 +72,9 @@ class RecordedClient(Client):
     # ---- asking -----------------------------------------------------------------------
 
     def _hand_in(self, like: JobSpec, payload: str, handle: JobHandle) -> None:
-        asked = like.job_type, payload, like.priority, like.delay, like.max_attempts, like.key
         with self._asking:
-            self._note(Submitted(time.time(), self.id, self._numbers + 1, *asked))
+            asked = replace(like, payload=payload)
+            self._note(submitted(time.time(), self.id, self._numbers + 1, asked))
             super()._hand_in(like, payload, handle)
             self._follow(handle)
 

@@ -1,11 +1,18 @@
 """Promise 1: an acknowledged submit is never lost; and what clients hear is so."""
 
+from operator import attrgetter
+
 from nucleus.core.events import JobLeased, JobSubmitted
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused, end_of
+from nucleus.core.refusals import Reason
 from nucleus.history.invariants import Breach, Cases, invariant
 from nucleus.history.observations import Abandoned, Committed, Received, Told, Unanswered
 from nucleus.history.replay import Replay
+
+ROUNDING = 1e-3  # seconds that adding a delay to a time of today can cost
+PASSING = (Reason.QUEUE_FULL, Reason.KEY_CONFLICT, Reason.KEY_EXPIRED)
+"""Reasons that can pass: the same request, arriving a second time, may make a job after all."""
 
 
 @invariant(1)
@@ -87,20 +94,38 @@ def clients_hear_the_truth(replay: Replay) -> Cases:
 
 @invariant(1)
 def jobs_are_as_asked(replay: Replay) -> Cases:
-    """Each submit is answered with its own job: its type, its payload, its priority."""
+    """Each submit is answered with its own job: its type, payload, priority, delay and limits."""
+    made = {step.event.job_id: step.event for step in replay.of(JobSubmitted)}
     for told, news in replay.news(Acknowledged):
         submit = replay.submits.get((told.client, told.client_seq))
-        job = replay.jobs.get(news.job_id)
-        if submit is None or job is None:
-            continue
-        asked = submit.job_type, submit.payload, submit.priority, submit.max_attempts
-        got = job.job_type, job.payload, job.priority, job.max_attempts
-        yield None if asked == got else _told_wrong(told, f"{asked} was asked for, this is {got}")
+        job = made.get(news.job_id)
+        if submit is not None and job is not None:
+            asked, got = _asked(submit), _asked(job)
+            kept = asked == got and (job.key or _delayed(job, submit.delay))
+            what = f"{asked} was asked for in {submit.delay} s, this is {got}"
+            yield None if kept else _told_wrong(told, what)
+
+
+_asked = attrgetter("job_type", "payload", "priority", "max_attempts", "timeout")
+
+
+def _delayed(job: JobSubmitted, delay: float) -> bool:
+    """Whether it waits as long as asked; a job that has a key waits as its first submit said."""
+    return abs(job.not_before - job.at - delay) < ROUNDING
 
 
 @invariant(1)
 def definite_errors_are_definite(replay: Replay) -> Cases:
     """A definite error means that nothing happened."""
+    yield from _abandoned(replay)
+    made = _made(replay)
+    for told, news in replay.news(Unanswered):
+        if news.definite:
+            job = made.get((told.client, told.client_seq))
+            yield _told_wrong(told, f"it made {job.job_id}", job) if job else None
+
+
+def _abandoned(replay: Replay) -> Cases:
     committed: set[str] = set()
     for seen in replay.history.observations if _in_true_order(replay) else ():
         if isinstance(seen, Committed) and isinstance(seen.event, JobSubmitted):
@@ -113,15 +138,26 @@ def definite_errors_are_definite(replay: Replay) -> Cases:
 
 @invariant(1)
 def refusals_are_final(replay: Replay) -> Cases:
-    """A refused submit stays refused, and hears nothing more."""
-    for told in replay.told.values():
-        if any(isinstance(item.news, Refused) for item in told):
-            yield None if len(told) == 1 else _told_wrong(told[-1], "it was refused, too")
+    """A refused submit stays refused, hears nothing more, and made no job."""
+    made = _made(replay)
+    for told, news in replay.news(Refused):
+        submit = told.client, told.client_seq
+        heard, job = replay.told[submit], made.get(submit)
+        if job is not None and news.refusal.reason not in PASSING:
+            yield _told_wrong(told, f"it made {job.job_id}", job)
+        else:
+            yield None if len(heard) == 1 else _told_wrong(heard[-1], "it was refused, too")
 
 
-def _told_wrong(told: Told, why: str) -> Breach:
+def _made(replay: Replay) -> dict[tuple[str, int], JobSubmitted]:
+    """The job that each number of each client made."""
+    events = (step.event for step in replay.of(JobSubmitted))
+    return {(event.client, event.client_seq): event for event in events}
+
+
+def _told_wrong(told: Told, why: str, about: JobSubmitted | None = None) -> Breach:
     what = f"{told.client} was told {told.news} of its submit {told.client_seq}; {why}"
-    return Breach(told.at, what, getattr(told.news, "job_id", ""), client=told.client)
+    return Breach(told.at, what, getattr(about or told.news, "job_id", ""), client=told.client)
 
 
 def _in_true_order(replay: Replay) -> bool:

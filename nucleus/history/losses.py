@@ -13,10 +13,12 @@ from nucleus.core.events import (
     WorkerLost,
 )
 from nucleus.core.lifecycle import Status
-from nucleus.history.invariants import Cases, breach, invariant
+from nucleus.history.invariants import Breach, Cases, breach, invariant
 from nucleus.history.replay import Holder, Replay, Silence, Step
+from nucleus.history.silences import silences
 
 ROUNDING = 1e-6  # seconds that setting one clock against another can cost
+NOTICED = 2.0  # seconds after the timeout by which a master that keeps up has noticed
 LOST = ("worker_lost", "replaced")  # reasons with which a lost worker's job moves on
 ENDS = (JobCompleted, JobFailed, JobRequeued, JobCancelled)  # of a lease
 UNCHARGED = ("undelivered", "released", "left")
@@ -52,6 +54,17 @@ def silence_counts_while_a_master_serves(replay: Replay) -> Cases:
 
 def _silent(replay: Replay) -> list[Step]:
     return [step for step in replay.of(WorkerLost) if step.event.reason == "silence"]
+
+
+@invariant(4)
+def the_silent_are_given_up(replay: Replay) -> Cases:
+    """A worker that is silent for longer than the timeout while a master serves is lost."""
+    timeout = replay.history.worker_timeout
+    for quiet in silences(replay):
+        if quiet.seconds > timeout:
+            what = f"{quiet.worker} was silent for {quiet.seconds:.2f} s, and still counted on"
+            kept = quiet.seconds <= timeout + NOTICED
+            yield None if kept else Breach(quiet.until, what, worker=quiet.worker)
 
 
 @invariant(4)

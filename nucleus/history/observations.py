@@ -11,7 +11,7 @@ true time, whatever the clocks of the parts say).
   :class:`Trimmed`
 - clients: :class:`Submitted` :class:`Told` :class:`CancelAnswered` :class:`Listed`
   :class:`Counted`
-- workers: :class:`Received` :class:`Started` :class:`Stopped` :class:`Voided`
+- workers: :class:`Received` :class:`Started` :class:`Stopped` :class:`Voided` :class:`Denied`
 - what was done to them: :class:`Fault` :class:`Message`; and what never should be seen:
   :class:`Raised`
 """
@@ -20,6 +20,7 @@ import re
 
 from nucleus.core.events import Event
 from nucleus.core.facts import fact
+from nucleus.core.job import JobSpec
 from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused
 
 
@@ -95,6 +96,13 @@ class Submitted(Observation):
     delay: float = 0.0  # seconds
     max_attempts: int = 3
     key: str = ""  # the user's idempotency key
+    timeout: float | None = None  # seconds for each attempt
+
+
+def submitted(at: float, client: str, client_seq: int, spec: JobSpec) -> Submitted:
+    """What is seen of a client that asks for ``spec``."""
+    asked = spec.job_type, spec.payload, spec.priority, spec.delay, spec.max_attempts, spec.key
+    return Submitted(at, client, client_seq, *asked, spec.timeout)
 
 
 @fact
@@ -196,6 +204,17 @@ class Voided(Observation):
     lease: int
 
 
+@fact
+class Denied(Observation):
+    """A worker heard that a report of its was refused: another had the job by then."""
+
+    worker: str
+    incarnation: str
+    lease: int
+    job_id: str
+    reason: str  # a lower-case refusal reason, such as stale_lease
+
+
 # ---- what was done to them ------------------------------------------------------------
 
 
@@ -217,7 +236,6 @@ class Message(Observation):
     receiver: str
     what: str  # "submit", "lease", "result", "heartbeat" …
     job_id: str = ""
-    lease: int = 0
 
 
 @fact
@@ -245,6 +263,7 @@ KINDS: dict[str, type[Observation]] = {
         Started,
         Stopped,
         Voided,
+        Denied,
         Fault,
         Message,
         Raised,

@@ -77,6 +77,17 @@ def nothing_runs_before_its_time(replay: Replay) -> Cases:
             yield None if early <= 0 else breach(step, what)
 
 
+@invariant(6)
+def failed_goes_to_the_tail(replay: Replay) -> Cases:
+    """An attempt that failed has had its turn: its job waits, and then at the tail."""
+    for step in replay.of(JobRequeued):
+        if step.event.reason == "failed":
+            wait = step.event.not_before - step.event.at
+            where = "front" if step.event.front else "tail"
+            what = f"{step.event.job_id} failed, and goes to the {where} in {wait:.2f} s"
+            yield None if wait > 0 and not step.event.front else breach(step, what)
+
+
 # ---- the queue ------------------------------------------------------------------------
 
 

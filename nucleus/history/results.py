@@ -2,9 +2,16 @@
 
 from collections import defaultdict
 
-from nucleus.core.events import JobCancelled, JobCompleted, JobFailed, JobRequeued, MasterStarted
+from nucleus.core.events import (
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobRequeued,
+    MasterStarted,
+    ResultRejected,
+)
 from nucleus.history.invariants import Breach, Cases, breach, invariant
-from nucleus.history.observations import Stopped
+from nucleus.history.observations import Denied, Stopped
 from nucleus.history.replay import CHANGES, Replay
 
 
@@ -42,6 +49,19 @@ def results_come_from_the_holder(replay: Replay) -> Cases:
         said = " or ".join(computed) or "nothing"
         what = f"{step.event.result} was taken; lease {step.event.lease} computed {said}"
         yield None if step.event.result in computed else breach(step, what)
+
+
+@invariant(2)
+def refusals_are_counted(replay: Replay) -> Cases:
+    """Every result that was refused is counted: there is an event that says so."""
+    events = (step.event for step in replay.of(ResultRejected))
+    counted = {(event.worker, event.lease, event.reason) for event in events}
+    for seen in replay.seen(Denied) if replay.whole else ():
+        what = (
+            f"{seen.worker} was refused lease {seen.lease} ({seen.reason}), and nobody counted it"
+        )
+        kept = (seen.worker, seen.lease, seen.reason) in counted
+        yield None if kept else Breach(seen.at, what, seen.job_id, seen.worker)
 
 
 @invariant(3)

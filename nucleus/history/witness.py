@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.worker import Assignment, Beat, Credit, Hello, Report, Reports
 from nucleus.core.worker_session import MAX_REPORTS, WorkerSession
-from nucleus.history.observations import Observation, Received, Stopped, Voided
+from nucleus.history.observations import Denied, Observation, Received, Stopped, Voided
 
 
 class WitnessSession(WorkerSession):
@@ -68,6 +69,15 @@ class WitnessSession(WorkerSession):
         for lease in leases:
             self._note(Voided(self._clock(), self.name, self.incarnation, lease))
         return super().voided(leases)
+
+    def answered(self, refusals: Iterable[Refusal | None]) -> None:
+        """The reports under way were answered."""
+        refusals = list(refusals)
+        for lease, refusal in zip(self._in_call, refusals, strict=True):
+            if refusal is not None and refusal.reason is not Reason.INVALID:
+                who = self.name, self.incarnation, lease, self._reports[lease].job_id
+                self._note(Denied(self._clock(), *who, refusal.reason.name.lower()))
+        super().answered(refusals)
 
     def finished(self, report: Report, now: float) -> None:
         """A run ended."""

@@ -25,6 +25,7 @@ from nucleus.history.observations import (
     CancelAnswered,
     Committed,
     Counted,
+    Denied,
     Fault,
     Listed,
     Message,
@@ -124,6 +125,10 @@ def _of_worker(seen: Observation) -> str:
             return f"{worker} is done with lease {lease}: {outcome}."
         case Voided(worker=worker, lease=lease):
             return f"{worker} hears that lease {lease} is void."
+        case Denied(worker=worker, lease=lease, reason=reason):
+            return (
+                f"{worker} hears that its report under lease {lease} is refused ({_plain(reason)})."
+            )
     return _of_reader(seen)
 
 

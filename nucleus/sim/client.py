@@ -14,9 +14,9 @@ from nucleus.history.observations import (
     CancelAnswered,
     Counted,
     Listed,
-    Submitted,
     Told,
     Unanswered,
+    submitted,
 )
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.sim.calls import Channel
@@ -80,8 +80,7 @@ class SimClient(Process):
         self.handles[item] = handle
         seq = handle.client_seq
         self.open.add(seq)
-        asked = spec.job_type, spec.payload, spec.priority, spec.delay, spec.max_attempts, spec.key
-        self.world.saw(Submitted(self.world.now, self.name, seq, *asked))
+        self.world.saw(submitted(self.world.now, self.name, seq, spec))
 
     def cancel(self, item: int) -> None:
         """Take a submit back, or cancel its job."""

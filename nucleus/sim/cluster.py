@@ -31,6 +31,7 @@ from nucleus.sim.plan import (
 from nucleus.sim.worker import SimWorker
 from nucleus.sim.world import START, World
 
+AWAY = (1.0, 1.0, 14.0, 14.0, 45.0)  # seconds until an ended worker returns: one of these at most
 RETRY_START = 1.0  # seconds until a master that could not start is started again
 HOUR = 3600.0  # seconds
 
@@ -126,7 +127,7 @@ class Cluster:
             self.world.broke("worker-clock", name)
 
     def _worker_ended(self, worker: SimWorker) -> None:
-        delay = worker.rng.choice((1.0, 14.0)) * worker.rng.random()
+        delay = worker.rng.choice(AWAY) * worker.rng.random()
         self.world.after(delay, partial(self._replace, worker))
 
     def _replace(self, worker: SimWorker) -> None:

@@ -34,7 +34,7 @@ KINDS = (
     Kind("worker-pause", "workers", "a worker stands still, for less than the timeout", weight=2),
     Kind("zombie", "workers", "a worker stands still until it was given up, and returns", weight=2),
     Kind("replaced", "workers", "a worker is started again while its old self lives", weight=1),
-    Kind("dismissed", "workers", "a worker drains and says goodbye", weight=2),
+    Kind("dismissed", "workers", "a worker drains and says goodbye", weight=3),
     Kind("slow-worker", "workers", "runs take several times as long", rate=0.9),
     Kind("killer-job", "workers", "a job takes its worker down"),
     Kind("stray-report", "workers", "a worker reports a lease that is another's", weight=2),

@@ -142,7 +142,8 @@ def _second_thoughts(
 def _submit(luck: random.Random, client: str, faults: frozenset[str]) -> Submit:
     at = luck.uniform(0.1, SUBMITTING)
     if luck.random() < 0.08:
-        return Submit(at, client, JobSpec("quick", "1", key=f"key-{luck.randint(1, 3)}"))
+        key = f"key-{luck.randint(1, 3)}"
+        return Submit(at, client, JobSpec("quick", luck.choice(("1", "1", "2")), key=key))
     weights = (40, 30, 5, 10, 4 * ("killer-job" in faults), 2)
     kind = luck.choices([*RUN_SECONDS, "unknown"], weights)[0]
     delay = luck.uniform(0, 5) if luck.random() < 0.1 else 0.0

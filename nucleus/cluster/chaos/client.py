@@ -66,6 +66,7 @@ def _again(submit: Submitted) -> Job:
         "priority": submit.priority,
         "delay": submit.delay,
         "max_attempts": submit.max_attempts,
+        "timeout": submit.timeout,
         "idempotency_key": submit.key,
     }
     return submit.job_type, json.loads(submit.payload), options

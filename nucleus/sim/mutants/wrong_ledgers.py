@@ -7,15 +7,16 @@ from typing import Any
 from nucleus.core import attempts, ready
 from nucleus.core.attempts import Attempts
 from nucleus.core.checks import refuse_report
-from nucleus.core.events import JobCancelled, JobRequeued
+from nucleus.core.events import JobCancelled, JobRequeued, ResultRejected
 from nucleus.core.job import Job, Order
 from nucleus.core.journal import Journal
 from nucleus.core.keys import Accepted, Keys
 from nucleus.core.ledger import Ledger
 from nucleus.core.lifecycle import Status
+from nucleus.core.limits import Limits
 from nucleus.core.ready import ReadyQueue
 from nucleus.core.refusals import Refusal
-from nucleus.core.rules import OURS, Fate
+from nucleus.core.rules import OURS, Fate, after_failure, gives_up
 from nucleus.core.snapshot import Snapshot
 from nucleus.core.worker import Beat, Hello, Report, Reports, Worker, WorkerStatus
 from nucleus.sim.mutants.registry import Patch, mutant
@@ -51,6 +52,16 @@ def _go_by(patch: Patch, **rules: Any) -> None:
 def _refuse_unless_running(job: Job | None, by: Reports, report: Report) -> Refusal | None:
     running = job is not None and job.status is Status.RUNNING
     return None if running else refuse_report(job, by, report)
+
+
+@mutant("refusals-are-counted")
+def refused_results_are_not_worth_a_word(patch: Patch) -> None:
+    """A result that is refused changes nothing, so nothing happened."""
+
+    @patch.method(Journal)
+    def emit(real: Any, journal: Journal, event: Any) -> None:
+        if not isinstance(event, ResultRejected):
+            real(journal, event)
 
 
 @mutant("moves-are-legal")
@@ -121,6 +132,22 @@ def a_new_master_buries_all(patch: Patch) -> None:
         ledger._allowance = 0.0
         for worker in ledger.roster:
             worker.last_heartbeat = now - 9.0
+
+
+@mutant("the-silent-are-given-up")
+def nobody_is_given_up(patch: Patch) -> None:
+    """Who is silent is busy, and will be heard of again."""
+    _go_by(patch, gives_up=lambda *_: False)
+
+
+@mutant("the-silent-are-given-up")
+def silence_is_given_half_a_minute(patch: Patch) -> None:
+    """It is safer to wait for thirty seconds before one gives up on somebody."""
+
+    def patient(worker: Worker, allowance: float, now: float, limits: Limits) -> bool:
+        return gives_up(worker, allowance, now, replace(limits, worker_timeout=30.0))
+
+    _go_by(patch, gives_up=patient)
 
 
 @mutant("only-a-session-revives")
@@ -248,6 +275,22 @@ def last_in_is_first_out(patch: Patch) -> None:
     patch.replace(ready, "_runs_from", lambda job: (-job.not_before, -job.number))
 
 
+@mutant("failed-goes-to-the-tail")
+def failed_jobs_go_first(patch: Patch) -> None:
+    """A job that is tried again has waited already, so it goes before the others."""
+    _after_failure(patch, front=True)
+
+
+@mutant("failed-goes-to-the-tail")
+def failed_jobs_go_on_at_once(patch: Patch) -> None:
+    """The sooner a failed job is tried again, the sooner it is done."""
+    _after_failure(patch, delay=0.0)
+
+
+def _after_failure(patch: Patch, **fate: Any) -> None:
+    _go_by(patch, after_failure=lambda *failed: replace(after_failure(*failed), **fate))
+
+
 @mutant("nothing-runs-before-its-time")
 def delays_are_ignored(patch: Patch) -> None:
     """Whatever is in the queue may run."""
@@ -295,6 +338,22 @@ def a_key_holds_until_its_job_has_ended(patch: Patch) -> None:
         return None if job is None or job.ended else job
 
 
+@mutant("one-job-for-one-key")
+def keys_of_users_are_forgotten_on_restart(patch: Patch) -> None:
+    """A key is for requests that are repeated at once, so it need not outlive the master."""
+    began = "began"
+
+    @patch.method(Keys)
+    def __init__(real: Any, keys: Keys, ledger_id: str, live: Any, archive: Any, log: Any) -> None:
+        real(keys, ledger_id, live, archive, log)
+        vars(keys)[began] = log.next_seq
+
+    @patch.method(Keys)
+    def _of_user(real: Any, keys: Keys, key: str) -> Job | None:
+        job: Job | None = real(keys, key)
+        return job if job is not None and job.number >= vars(keys)[began] else None
+
+
 @mutant("one-key-is-one-job")
 def a_key_is_answered_with_the_latest_job(patch: Patch) -> None:
     """A repeat comes straight after the original, so its job is the latest one."""
@@ -328,10 +387,25 @@ def numbers_count_from_the_next_one(patch: Patch) -> None:
 @mutant("jobs-are-as-asked")
 def priority_is_lost_on_the_way(patch: Patch) -> None:
     """Priorities are for later; until then every job has the usual one."""
+    _lose_on_the_way(patch, priority=0)
 
+
+@mutant("jobs-are-as-asked")
+def delay_is_lost_on_the_way(patch: Patch) -> None:
+    """A job that may run later may as well run now."""
+    _lose_on_the_way(patch, delay=0.0)
+
+
+@mutant("jobs-are-as-asked")
+def timeout_is_lost_on_the_way(patch: Patch) -> None:
+    """How long a job may take is between the client and the worker."""
+    _lose_on_the_way(patch, timeout=None)
+
+
+def _lose_on_the_way(patch: Patch, **usual: Any) -> None:
     @patch.method(Ledger)
     def submit_order(real: Any, ledger: Ledger, order: Order, client: str, now: float) -> Any:
-        return real(ledger, replace(order, like=replace(order.like, priority=0)), client, now)
+        return real(ledger, replace(order, like=replace(order.like, **usual)), client, now)
 
 
 # ---- cancelling -----------------------------------------------------------------------

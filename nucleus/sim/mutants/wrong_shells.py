@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from grpc import StatusCode
+
 from nucleus.client import tracker
 from nucleus.client.ends import ends_in
 from nucleus.core.client_session import ClientSession
@@ -13,6 +15,7 @@ from nucleus.core.outbox import Outbox
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.core.snapshot import Totals
 from nucleus.core.worker_session import WorkerSession
+from nucleus.rpc.status import PASSING
 from nucleus.services.master.engine import Engine
 from nucleus.sim.mutants.registry import Patch, mutant
 from nucleus.stores.memory import MemoryStore
@@ -169,6 +172,22 @@ def results_arrive_in_the_order_of_submits(patch: Patch) -> None:
             oldest = min(session._open, default=event.client_seq)
             news += real(session, [replace(event, client_seq=oldest)], next_seq)
         return news
+
+
+@mutant("definite-errors-are-definite")
+def what_will_be_sent_again_was_not_sent(patch: Patch) -> None:
+    """A submit that waits to be sent can be taken back."""
+
+    @patch.method(ClientSession)
+    def withdraw(real: Any, session: Any, client_seq: int) -> Any:
+        session._sent.discard(client_seq)
+        return real(session, client_seq)
+
+
+@mutant("refusals-are-final")
+def no_answer_is_a_refusal(patch: Patch) -> None:
+    """Who gets no answer in time was not let in."""
+    patch.replace(tracker, "PASSING", PASSING - {StatusCode.DEADLINE_EXCEEDED})
 
 
 @mutant("refusals-are-final")
