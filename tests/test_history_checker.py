@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from nucleus.core.events import JobLeased, ResultRejected, WorkerLost
+from nucleus.core.events import JobLeased, MasterStarted, ResultRejected, WorkerLost
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Refused
 from nucleus.core.refusals import Reason, Refusal
 from nucleus.history import History
-from nucleus.history.checker import Account, Outcome, Verdict, check
+from nucleus.history.checker import Account, Outcome, Result, Verdict, check
+from nucleus.history.invariants import Breach, Invariant
 from nucleus.history.observations import (
     Beat,
     Committed,
@@ -91,9 +92,26 @@ def test_a_cluster_need_not_show_the_commit_before_the_answer() -> None:
     assert check(on_a_cluster).ok
 
 
+@pytest.mark.parametrize("name", ["acknowledged-is-kept", "numbers-increase", "one-master-commits"])
+def test_what_a_second_master_could_break_is_unknown_until_there_was_one(name: str) -> None:
+    scribe = Scribe()
+    scribe.whole_life()
+    assert outcome(scribe.history, name) is Outcome.UNKNOWN
+    scribe.commit(MasterStarted, epoch=2)
+    assert outcome(scribe.history, name) is Outcome.PASS
+
+
+def test_a_promise_that_is_broken_without_a_test_is_broken() -> None:
+    scribe = Scribe()
+    scribe.whole_life()
+    scribe.see(Committed(scribe.now, WorkerLost(1, scribe.now, **WORKER, reason="silence"), 1))
+    assert outcome(scribe.history, "numbers-increase") is Outcome.FAIL
+
+
 def test_a_recording_that_missed_events_does_not_call_jobs_lost() -> None:
     scribe = Scribe()
     scribe.whole_life()
+    scribe.commit(MasterStarted, epoch=2)
     watched = only(scribe.history, Committed, Told)
     late = replace(watched, observations=watched.observations[3:])
     assert outcome(watched, "acknowledged-is-kept") is Outcome.PASS
@@ -120,6 +138,21 @@ def test_jobs_are_accounted_for_as_jepsen_does() -> None:
     assert account.acknowledged == 3
     assert (account.refused, account.unexpected, account.recovered) == (1, 1, 1)
     assert account.lost == 2  # and the one that never ends
+
+
+def test_a_job_whose_client_gave_up_was_recovered() -> None:
+    scribe = Scribe()
+    scribe.submit()
+    scribe.history.observations.pop()
+    scribe.see(Told(scribe.now, "c", 1, Unanswered(1, definite=False)))
+    assert check(scribe.history).account.recovered == 1
+
+
+def test_a_breach_of_an_empty_history_can_be_told() -> None:
+    rule = Invariant("never", 1, "Nothing is ever right.", lambda replay: iter([Breach(1.0, "no")]))
+    result = Result(rule, 1, (Breach(1.0, "no"),))
+    account = check(History()).account
+    assert "at 1.000 s: no" in Verdict(History(), {"never": result}, account).text()
 
 
 def test_a_client_that_gave_up_hears_no_end() -> None:

@@ -46,6 +46,13 @@ OUTCOMES = {
     "result forgotten",
 }
 
+UNTESTED = {  # by any number of jobs, as long as nothing goes wrong
+    "acknowledged-is-kept",
+    "numbers-increase",
+    "one-master-commits",
+    "one-job-for-one-submit",
+}
+
 
 def exercised(tally: Tally) -> set[str]:
     return {what for what, times in (tally.fired + tally.seen).items() if times}
@@ -70,6 +77,7 @@ def test_every_promise_is_kept_and_everything_went_wrong(first: int) -> None:
 def test_without_faults_nothing_fires() -> None:
     tally = run_seeds(range(10), faults=frozenset())
     assert (tally.broken, +tally.fired) == ({}, {})
+    assert UNTESTED - set(tally.unknown) == set()
 
 
 def test_the_same_seed_tells_the_same_story_wherever_its_objects_lie() -> None:

@@ -162,6 +162,18 @@ def test_what_had_not_reached_the_disk_dies_with_its_process(dies: bool) -> None
     assert written == ([] if dies else ["row"])
 
 
+def test_what_had_not_reached_the_disk_waits_while_its_process_stands_still() -> None:
+    world, written = World(1), list[str]()
+    process = Process(world, "master")
+    threads = DiskThreads(Disk(world, "d", Retention()), process.loop, process.rng)
+    threads(process.loop.create_future(), partial(written.append, "row"))
+    process.freeze(5.0)
+    world.run(START + 4)
+    assert written == []
+    world.run(START + 6)
+    assert written == ["row"]
+
+
 # ---- the plan -------------------------------------------------------------------------
 
 

@@ -192,7 +192,8 @@ class ReadyQueue:
 
     def wake(self, now: float) -> None:
         """Let in the delayed jobs whose time has come, and drop lines that are empty."""
-        self._by_type = {t: ranks for t, ranks in self._by_type.items() if ranks.head()}
+        for job_type in [t for t, ranks in self._by_type.items() if not ranks.head()]:
+            del self._by_type[job_type]
         while (job := self._delayed.head()) and job.not_before <= now:
             self._delayed.pop()
             self._line(job).push(job)

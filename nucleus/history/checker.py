@@ -15,6 +15,7 @@ from nucleus.core.news import Acknowledged, Refused
 from nucleus.history.history import History
 from nucleus.history.invariants import Breach, Invariant
 from nucleus.history.narrative import tell
+from nucleus.history.observations import Unanswered
 from nucleus.history.promises import INVARIANTS
 from nucleus.history.replay import Replay
 
@@ -55,7 +56,7 @@ class Account:
     lost: int  # acknowledged, and not in the ledger or (if there was time) never ended
     unexpected: int  # in the ledger under a client's number, and never asked for
     duplicated: int  # jobs beyond the first that one submit made
-    recovered: int  # in the ledger, though its client was never told
+    recovered: int  # in the ledger, though its client never got an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Verdict:
     def _failure(self, result: Result) -> str:
         rule = result.invariant
         lines = [f"\nPromise {rule.promise} is broken ({rule.name}): {rule.sentence}"]
-        start = self.history.observations[0].at
+        start = self.history.start
         for breach in result.breaches[:SHOWN]:
             lines.append(f"  at {breach.at - start:.3f} s: {breach.what}")
         if more := len(result.breaches) - SHOWN:
@@ -110,7 +111,7 @@ def check(history: History, names: Iterable[str] = INVARIANTS) -> Verdict:
     replay = Replay(history)
     results = {}
     for name in names:
-        verdicts = list(INVARIANTS[name].check(replay))
+        verdicts = INVARIANTS[name].judge(replay)
         breaches = tuple(verdict for verdict in verdicts if verdict is not None)
         results[name] = Result(INVARIANTS[name], len(verdicts), breaches)
     return Verdict(history, results, _account(replay))
@@ -120,6 +121,7 @@ def _account(replay: Replay) -> Account:
     told = {submit: {type(item.news) for item in news} for submit, news in replay.told.items()}
     made = Counter((s.event.client, s.event.client_seq) for s in replay.of(JobSubmitted))
     numbered = {submit for submit in made if submit[1]}
+    answered = {submit for submit, kinds in told.items() if kinds - {Unanswered}}
     lost = 0
     for _, news in replay.news(Acknowledged):
         job = replay.jobs.get(news.job_id)
@@ -131,5 +133,5 @@ def _account(replay: Replay) -> Account:
         lost=lost if replay.whole else 0,
         unexpected=len(numbered - replay.submits.keys()) if replay.submits else 0,
         duplicated=sum(made[submit] - 1 for submit in numbered),
-        recovered=len(numbered - told.keys()),
+        recovered=len(numbered - answered),
     )

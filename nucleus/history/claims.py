@@ -6,7 +6,7 @@ from math import inf
 from nucleus.core.events import JobCancelled, JobLeased, JobSubmitted
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended
-from nucleus.history.invariants import Breach, Cases, breach, invariant
+from nucleus.history.invariants import Breach, Cases, breach, invariant, something_broke
 from nucleus.history.observations import (
     CancelAnswered,
     Received,
@@ -32,7 +32,7 @@ def no_more_than_the_credit(replay: Replay) -> Cases:
             holds[seen.worker, seen.incarnation].discard(seen.lease)
 
 
-@invariant(8)
+@invariant(8, something_broke)
 def one_job_for_one_submit(replay: Replay) -> Cases:
     """One number of one client makes one job, however often the request arrives."""
     made: set[tuple[str, int]] = set()

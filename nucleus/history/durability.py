@@ -6,7 +6,7 @@ from nucleus.core.events import JobLeased, JobSubmitted
 from nucleus.core.lifecycle import Status
 from nucleus.core.news import Acknowledged, Ended, Forgotten, Lost, Refused, end_of
 from nucleus.core.refusals import Reason
-from nucleus.history.invariants import Breach, Cases, invariant
+from nucleus.history.invariants import Breach, Cases, another_master_began, invariant
 from nucleus.history.observations import Abandoned, Committed, Received, Told, Unanswered
 from nucleus.history.replay import Replay
 
@@ -15,7 +15,7 @@ PASSING = (Reason.QUEUE_FULL, Reason.KEY_CONFLICT, Reason.KEY_EXPIRED)
 """Reasons that can pass: the same request, arriving a second time, may make a job after all."""
 
 
-@invariant(1)
+@invariant(1, another_master_began)
 def acknowledged_is_kept(replay: Replay) -> Cases:
     """Every job whose submit was acknowledged is in the ledger."""
     for told, news in replay.news(Acknowledged) if replay.whole else ():

@@ -56,6 +56,11 @@ class History:
         """Silence after which a worker is lost, in seconds."""
         return float(self.settings.get("worker_timeout", Limits().worker_timeout))
 
+    @property
+    def start(self) -> float:
+        """When the first thing was seen, in Unix seconds."""
+        return self.observations[0].at if self.observations else 0.0
+
     def add(self, observation: Observation) -> None:
         """Write down what was seen now, after everything else."""
         self.observations.append(observation)

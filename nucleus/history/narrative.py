@@ -24,7 +24,7 @@ def tell(history: History, breach: Breach) -> list[str]:
 
 
 def _lines(history: History, breach: Breach) -> Iterator[str]:
-    start = history.observations[0].at if history.observations else 0.0
+    start = history.start
     submits = _submits(history, breach.job)
     for seen in history.observations:
         if isinstance(seen, Beat):

@@ -10,7 +10,7 @@ from nucleus.core.events import (
     MasterStarted,
     ResultRejected,
 )
-from nucleus.history.invariants import Breach, Cases, breach, invariant
+from nucleus.history.invariants import Breach, Cases, another_master_began, breach, invariant
 from nucleus.history.observations import Denied, Stopped
 from nucleus.history.replay import CHANGES, Replay
 
@@ -64,7 +64,7 @@ def refusals_are_counted(replay: Replay) -> Cases:
         yield None if kept else Breach(seen.at, what, seen.job_id, seen.worker)
 
 
-@invariant(3)
+@invariant(3, another_master_began)
 def numbers_increase(replay: Replay) -> Cases:
     """Event numbers, and so leases, strictly increase: none is used twice."""
     last = 0
@@ -75,7 +75,7 @@ def numbers_increase(replay: Replay) -> Cases:
             last = max(last, seq)
 
 
-@invariant(3)
+@invariant(3, another_master_began)
 def one_master_commits(replay: Replay) -> Cases:
     """Once a new master has begun, an older one commits nothing."""
     latest = 0

@@ -72,7 +72,7 @@ def _lines(history: History, job_id: str) -> Iterator[Line]:
         for seen in history.events()
         if isinstance(seen.event, JobSubmitted) and seen.event.job_id == job_id
     }
-    start = history.observations[0].at if history.observations else 0.0
+    start = history.start
     for place, seen in enumerate(history.observations):
         if _is_about(seen, job_id) or _key(seen) in keys:
             yield place, seen.at - start, sentence(seen)

@@ -139,6 +139,9 @@ class DiskThreads:
     def _reach(self, answer: "asyncio.Future[Any]", function: Callable[[], Any]) -> None:
         if not self._loop.alive:
             return  # the process died: what had not reached the disk is lost
+        if self._loop.frozen:  # its threads stand still as well
+            self._disk.world.at(self._loop.awake_at, partial(self._reach, answer, function))
+            return
         value: Any
         try:
             value, settle = function(), answer.set_result

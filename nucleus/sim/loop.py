@@ -54,7 +54,7 @@ class ProcessLoop:
         self._self: Any = self  # what asyncio takes for a loop
         self._on_error = on_error
         self._ready: deque[Due] = deque()
-        self._awake_at = 0.0  # frozen before that
+        self.awake_at = 0.0  # frozen before that
         self._woken = False  # a turn is on the agenda
         self.alive = True
         self.threads: Callable[[asyncio.Future[Any], Callable[[], Any]], None]
@@ -63,12 +63,12 @@ class ProcessLoop:
 
     def freeze(self, until: float) -> None:
         """Stand still until then."""
-        self._awake_at = max(self._awake_at, until)
+        self.awake_at = max(self.awake_at, until)
 
     @property
     def frozen(self) -> bool:
         """Whether it stands still."""
-        return self._agenda.now < self._awake_at
+        return self._agenda.now < self.awake_at
 
     def die(self) -> None:
         """Run nothing any more."""
@@ -77,7 +77,7 @@ class ProcessLoop:
 
     def _turn(self) -> None:
         if self.alive and self.frozen:
-            self._agenda.at(self._awake_at, self._turn)
+            self._agenda.at(self.awake_at, self._turn)
             return
         events._set_running_loop(self._self)  # until it is another's turn; see ``on_loops``
         ready = self._ready
