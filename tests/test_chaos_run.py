@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -182,6 +183,9 @@ def test_a_broken_promise_is_told_in_words_and_saved(
     assert "Promise 1 is broken (acknowledged-is-kept): Every job whose submit was" in done.output
     assert "is told Acknowledged" in done.output  # the story
     assert "the history is in chaos-7.jsonl.gz" in done.output
+    assert "judge it again: nucleus sim --replay chaos-7.jsonl.gz" in done.output
+    assert re.search(r"^ *recovered +\d+", done.output, re.MULTILINE)
+    assert "acknowledged ──" in done.output  # the diagram
     assert not check(History.load(tmp_path / "chaos-7.jsonl.gz")).ok
 
 

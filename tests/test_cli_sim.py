@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nucleus.cli import main
+from nucleus.core.ready import ReadyQueue
+from nucleus.core.rules import OURS
 from nucleus.history import History
+from nucleus.history.observations import Raised
+from nucleus.sim import simulate
+from nucleus.sim.plan import make_plan
 from tests.cli_support import running
 from tests.support import eventually
+
+OUR_OWN = replace(OURS, queue=partial(ReadyQueue))
 
 
 def sim(*arguments: str) -> Result:
@@ -27,6 +36,8 @@ def test_a_green_run_says_what_was_exercised() -> None:
         assert re.search(row, result.stdout)
     assert "simulated events/s" in result.stdout
     assert "every promise was kept" in result.stdout
+    head = "attempted acknowledged refused lost unexpected duplicated recovered"
+    assert re.search(" +".join(["submits", *head.split()]), result.stdout)
 
 
 def test_a_fault_that_never_fired_is_shown_in_words() -> None:
@@ -43,6 +54,9 @@ def test_a_program_is_told_the_same() -> None:
     assert set(told["faults"]) == {"partition"}
     assert told["outcomes"]["job completed"] > 0
     assert "innocents-are-not-charged" in told["cases"]
+    account = told["account"]
+    assert account["attempted"] >= account["acknowledged"] > 0
+    assert (account["lost"], account["unexpected"], account["duplicated"]) == (0, 0, 0)
 
 
 def test_a_broken_promise_is_shrunk_shown_and_saved_to_be_run_again(tmp_path: Path) -> None:
@@ -63,14 +77,46 @@ def test_a_broken_promise_is_shrunk_shown_and_saved_to_be_run_again(tmp_path: Pa
 
 def test_what_was_broken_and_is_mended_replays_green(tmp_path: Path) -> None:
     file = tmp_path / "mended.jsonl"
-    from nucleus.sim import simulate
-
     history = simulate(3, faults=frozenset()).history
     history.observations.pop()
     history.save(file)
     result = sim("--replay", str(file))
     assert result.exit_code == 0
     assert "another story: the code has changed since" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"mutant": "a-mutant-of-tomorrow"}, "mutant 'a-mutant-of-tomorrow' is not known here"),
+        ({"settings": {"faults": ["rain"]}}, r"faults \['rain'\] are not known here"),
+    ],
+)
+def test_what_cannot_be_run_here_is_refused_by_name(
+    changes: dict[str, Any], hint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "of-tomorrow.jsonl"
+    replace(simulate(3, faults=frozenset()).history, **changes).save(file)
+    result = sim("--replay", str(file))
+    assert result.exit_code == 2
+    assert re.search(hint, " ".join(result.stderr.split()))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"plan": make_plan(4, frozenset())}, {"rules": OUR_OWN}],
+)
+def test_what_a_seed_alone_does_not_tell_is_judged_and_not_run_again(
+    own: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.jsonl"
+    history = simulate(3, **own).history
+    history.observations.append(Raised(history.observations[-1].at, "lab", "a mistake"))
+    history.save(file)
+    result = sim("--replay", str(file))
+    assert result.exit_code == 1
+    assert "was run by a plan or rules of its own: it is judged, not run again" in result.stdout
+    assert "lab raised a mistake" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nucleus.cli.breach import draw_breach, replay_command
 from nucleus.cli.options import json_option
 from nucleus.cli.output import console, duration, print_json, table
 from nucleus.services.common.main import Exit, start_logging
@@ -110,6 +111,9 @@ def chaos(
         print_json(_as_object(verdict))
     else:
         screen.print(_as_tables(verdict))
+    if save is not None and not verdict.ok:
+        screen.print(f"judge it again: {replay_command(save)}", markup=False, soft_wrap=True)
+        draw_breach(screen, history, verdict.broken[0].invariant.name)
     sys.exit(Exit.DONE if verdict.ok else Exit.FAILED)
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from nucleus.cli.breach import replay_command, show_breach
 from nucleus.cli.options import json_option
 from nucleus.cli.output import console, duration, print_json
 from nucleus.services.common.main import Exit
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from nucleus.sim import Tally
 
 JOBS_EACH = 100  # for each worker, where nobody says how many
-WIDTH = 110  # columns of a diagram
 
 
 def _faults(ctx: click.Context, param: click.Parameter, value: str) -> frozenset[str]:
@@ -181,6 +182,7 @@ def _show(screen: Console, tally: "Tally", faults: frozenset[str], seconds: floa
     if not tally.broken:  # else the story of what broke is what matters
         screen.print(sim_tables.faults_table(tally, faults))
         screen.print(sim_tables.outcomes_table(tally))
+        screen.print(sim_tables.account_table(tally))
     events = tally.seen["events committed"]
     screen.print(
         f"{tally.seeds:,} worlds of {duration(tally.seconds / max(1, tally.seeds))} each, in"
@@ -204,6 +206,7 @@ def _as_object(tally: "Tally", faults: frozenset[str], seconds: float) -> dict[s
         "faults": fired,
         "never_fired": [name for name, times in fired.items() if not times],
         "outcomes": dict(sorted(tally.seen.items())),
+        "account": asdict(tally.account),
         "cases": dict(tally.cases),
         "unknown": tally.unknown,
         "broken": {str(seed): list(names) for seed, names in tally.broken.items()},
@@ -237,45 +240,48 @@ def _tell(
     screen.print(f"{len(kept)} of {size} entries of its plan are enough")
     path = save or Path(f"sim-{seed}.jsonl")
     history.save(path)
-    _judge(screen, history, name)
-    screen.print(f"saved; again: nucleus sim --replay {path}", markup=False, soft_wrap=True)
-
-
-def _judge(screen: Console, history: "History", name: str) -> None:
-    """Show what was broken, in words and as a diagram."""
-    from nucleus.core.events import JobSubmitted
-    from nucleus.history.checker import check
-    from nucleus.history.diagram import draw
-    from nucleus.history.shrink import shrink_history
-
-    verdict = check(history, [name])
-    screen.print(verdict.text(), markup=False, soft_wrap=True)
-    breach = verdict.results[name].breaches[0]
-    shown = shrink_history(history, name)
-    submitted = (s.event.job_id for s in shown.events() if isinstance(s.event, JobSubmitted))
-    jobs = [breach.job] if breach.job else list(submitted)
-    screen.print(draw(shown, jobs).text(WIDTH), markup=False, soft_wrap=True)
+    show_breach(screen, history, name)
+    screen.print(f"saved; again: {replay_command(path)}", markup=False, soft_wrap=True)
 
 
 def _replay(screen: Console, path: Path) -> Exit:
     """Run the world in a file again; say whether it is the same story, and judge it."""
     from nucleus.history import History
     from nucleus.history.checker import check
-    from nucleus.sim import simulate
 
     told = History.load(path)
-    if told.source != "simulation" or told.seed is None:
-        screen.print(f"{path} was recorded by {told.source}: it is judged, not run again")
-        history = told
+    history = told
+    if why_not := _unrepeatable(told):
+        screen.print(f"{path} {why_not}: it is judged, not run again", markup=False, soft_wrap=True)
     else:
-        faults = frozenset(told.settings.get("faults", ()))
-        kept, mutant = told.kept, told.mutant
-        history = simulate(told.seed, faults=faults, kept=kept, mutant=mutant).history
+        history = _run_again(told, path)
         same = history.observations == told.observations
         screen.print("the same story" if same else "another story: the code has changed since")
     broken = check(history).broken
     if not broken:
         screen.print("[green]every promise was kept[/]")
         return Exit.DONE
-    _judge(screen, history, broken[0].invariant.name)
+    show_breach(screen, history, broken[0].invariant.name)
     return Exit.FAILED
+
+
+def _unrepeatable(told: "History") -> str:
+    """Why this is not the story of a seed alone; "" when it is."""
+    if told.source != "simulation" or told.seed is None:
+        return f"was recorded by {told.source}"
+    if "faults" not in told.settings:
+        return "was run by a plan or rules of its own"
+    return ""
+
+
+def _run_again(told: "History", path: Path) -> "History":
+    from nucleus.sim import ALL, simulate
+    from nucleus.sim.mutants import MUTANTS
+
+    faults = frozenset(told.settings["faults"])
+    if told.mutant and told.mutant not in MUTANTS:
+        raise click.UsageError(f"{path}: mutant {told.mutant!r} is not known here")
+    if unknown := faults - ALL:
+        raise click.UsageError(f"{path}: faults {sorted(unknown)} are not known here")
+    assert told.seed is not None
+    return simulate(told.seed, faults=faults, kept=told.kept, mutant=told.mutant).history

@@ -1,5 +1,7 @@
 """What ``nucleus sim`` exercised, as tables."""
 
+from dataclasses import asdict
+
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +34,14 @@ def outcomes_table(tally: Tally) -> Table:
     for name, times in sorted(tally.seen.items()):
         if name != EVENTS:
             made.add_row(name, f"{times:,}")
+    return made
+
+
+def account_table(tally: Tally) -> Table:
+    """Jepsen's total queue: what was put in, and what came of it."""
+    account = asdict(tally.account)
+    made = table("submits", *account, right=tuple(account))
+    made.add_row("", *(f"{count:,}" for count in account.values()))
     return made
 
 

@@ -7,8 +7,9 @@ happened. A green verdict that is mostly unknown is no proof, and its table show
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
+from operator import add
 
 from nucleus.core.events import JobSubmitted
 from nucleus.core.news import Acknowledged, Refused
@@ -50,13 +51,17 @@ class Result:
 class Account:
     """Jepsen's total queue: what was put in, and what came of it, in submits."""
 
-    attempted: int
-    acknowledged: int
-    refused: int
-    lost: int  # acknowledged, and not in the ledger or (if there was time) never ended
-    unexpected: int  # in the ledger under a client's number, and never asked for
-    duplicated: int  # jobs beyond the first that one submit made
-    recovered: int  # in the ledger, though its client never got an answer
+    attempted: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    lost: int = 0  # acknowledged, and not in the ledger or (if there was time) never ended
+    unexpected: int = 0  # in the ledger under a client's number, and never asked for
+    duplicated: int = 0  # jobs beyond the first that one submit made
+    recovered: int = 0  # in the ledger, though its client never got an answer
+
+    def __add__(self, other: "Account") -> "Account":
+        """Both together."""
+        return Account(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)

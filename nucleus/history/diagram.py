@@ -114,6 +114,13 @@ class _View:
         events = [seen.event for seen in history.events()]
         made = [e for e in events if isinstance(e, JobSubmitted) and e.job_id in jobs]
         self._submits = {(event.client, event.client_seq): event.job_id for event in made}
+        told = (seen for seen in history.observations if isinstance(seen, Told))
+        # Also what was told of a job that is not there, which is a story of its own.
+        self._submits |= {
+            (seen.client, seen.client_seq): seen.news.job_id
+            for seen in told
+            if isinstance(seen.news, Acknowledged) and seen.news.job_id in jobs
+        }
         self._sent: dict[tuple[str, str, int], float] = {}  # what, about whom: when it left
         self._leased: dict[int, str] = {}  # lease -> job
         seen_kinds = {type(seen) for seen in history.observations}

@@ -86,7 +86,8 @@ def simulate(
     left = kept if kept is None else frozenset(kept)
     with MUTANTS[mutant].installed() if mutant else nullcontext():
         run = _simulate(World(seed), plan or make_plan(seed, faults), left, rules)
-    run.history.settings["faults"] = sorted(faults if plan is None else plan.faults)
+    if plan is None and rules == OURS:  # else the seed alone does not tell the story again
+        run.history.settings["faults"] = sorted(faults)
     run.history.mutant = mutant
     return run
 

@@ -9,7 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 
-from nucleus.history.checker import Outcome, check
+from nucleus.history.checker import Account, Outcome, check
 from nucleus.sim.faults import ALL
 from nucleus.sim.run import simulate
 
@@ -28,6 +28,7 @@ class Tally:
     fired: Counter[str] = field(default_factory=Counter)  # faults by kind
     seen: Counter[str] = field(default_factory=Counter)  # what came of them
     cases: Counter[str] = field(default_factory=Counter)  # judged, by invariant
+    account: Account = field(default_factory=Account)  # of their submits
     broken: dict[int, tuple[str, ...]] = field(default_factory=dict)  # seed -> invariants
 
     def add(self, other: "Tally") -> None:
@@ -36,6 +37,7 @@ class Tally:
         self.steps += other.steps
         self.seconds += other.seconds
         self.work += other.work
+        self.account += other.account
         for mine, others in (
             (self.fired, other.fired),
             (self.seen, other.seen),
@@ -59,7 +61,8 @@ def run_seed(seed: int, faults: frozenset[str] = ALL, mutant: str = "") -> Tally
     cases = Counter({name: result.cases for name, result in verdict.results.items()})
     broken = tuple(result.invariant.name for result in verdict.having(Outcome.FAIL))
     failed = {seed: broken} if broken else {}
-    return Tally(1, run.steps, run.seconds, work, run.fired, run.seen, cases, failed)
+    counts = run.fired, run.seen, cases
+    return Tally(1, run.steps, run.seconds, work, *counts, verdict.account, failed)
 
 
 def run_seeds(seeds: Iterable[int], faults: frozenset[str] = ALL, mutant: str = "") -> Tally:

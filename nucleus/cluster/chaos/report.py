@@ -114,6 +114,7 @@ def job_counts(verdict: Verdict) -> dict[str, int]:
         "lost": account.lost,
         "duplicated": account.duplicated,
         "unexpected": account.unexpected,
+        "recovered": account.recovered,
     }
 
 
