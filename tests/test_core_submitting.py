@@ -195,6 +195,22 @@ def test_promise_8_a_number_that_a_users_key_gave_a_job_keeps_it_when_the_key_is
     assert queue.submit(key="k", client="c", client_seq=2) != job_id
 
 
+def test_promise_8_a_number_whose_key_was_in_conflict_is_not_that_jobs() -> None:
+    """Nor is it when the answer was lost, and its repeat comes once that job was trimmed."""
+    queue = Queue()
+    queue.join("w")
+    other = queue.submit("1", key="k")
+    queue.settle()
+    queue.finish(other)
+    queue.settle()
+    asked: dict[str, Any] = {"key": "k", "client": "c", "client_seq": 1}
+    assert refused(queue.offer("2", **asked)) is Reason.KEY_CONFLICT
+    queue.settle()
+    del queue.disk.rows[other], queue.disk.keys["k"]
+    mine = queue.submit("2", **asked)
+    assert queue.job(mine).payload == "2"
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -98,10 +98,11 @@ class Keys:
         job = self._of_user(like.key)
         if job is None:
             return by_number
-        if client_seq and by_number is None:
+        answer = _repeat(job, like, payload, f"idempotency_key: {like.key!r}")
+        if client_seq and by_number is None and isinstance(answer, Accepted):
             # Or a late repeat would make another job, once this one is trimmed.
             self._note(KeyRun(client, client_seq, job.number, 1), now)
-        return _repeat(job, like, payload, f"idempotency_key: {like.key!r}")
+        return answer
 
     def _recognise_number(
         self, like: JobSpec, payload: str, seq: int, client: str, now: float
