@@ -216,6 +216,7 @@ _ALL = Simulated(
         cancelled=0.1,
         slots=(1, 3),
         troubles={"worker-crash": (2, 4), "zombie": (0, 1), "dismissed": (0, 1)},
+        storm=6.0,  # as above
     ),
     rules,
     (_ENDS, _PRIORITY, _BACK, _FIFO),
