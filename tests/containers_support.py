@@ -179,7 +179,7 @@ class Lab:
         """Return the series of an instant query, from the lab's own Prometheus."""
         answer = self.python(
             "import requests; print(requests.get('http://prometheus:9090/api/v1/query',"
-            f" params={{'query': {promql!r}}}, timeout=5).text)"
+            f" params={{'query': {promql!r}}}, timeout=60).text)"
         )
         series: list[dict[str, Any]] = json.loads(answer)["data"]["result"]
         return series

@@ -29,7 +29,7 @@ class Rest:
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """Make one request, on a connection of its own; its answer has to be a documented one."""
-        answer = requests.request(method, self.url + path, timeout=20, **options)
+        answer = requests.request(method, self.url + path, timeout=60, **options)
         documented = documented_statuses(method, path)
         assert not documented or str(answer.status_code) in documented, answer.text
         return answer

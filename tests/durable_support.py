@@ -81,7 +81,7 @@ class MasterCommand:
     def kill(self) -> None:
         """Kill it as the kernel does."""
         self.process.kill()
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
     def exit_code(self, timeout: float = 15.0) -> int:
         """Wait for the process to end by itself."""
@@ -317,7 +317,7 @@ class Repeater:
         while not self._stop.is_set():
             try:
                 reply: pb.SendJobsReply = self._stub.SendJobs(
-                    request, timeout=5, wait_for_ready=True
+                    request, timeout=60, wait_for_ready=True
                 )
                 return reply
             except grpc.RpcError:

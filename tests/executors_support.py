@@ -72,7 +72,7 @@ class Jobs:
 
     def ended(self) -> Report:
         """The next report."""
-        return self.reports.get(timeout=10)
+        return self.reports.get(timeout=60)
 
     def run(
         self, job: str | Callable[[Any], Any], payload: Any = None, timeout: float | None = None

@@ -49,7 +49,7 @@ def behind_prefix(url: str) -> Iterator[str]:
                 data=self.rfile.read(int(self.headers.get("Content-Length", 0))),
                 headers=dict(self.headers.items()),
                 allow_redirects=False,
-                timeout=20,
+                timeout=60,
             )
             self.send_response(answer.status_code)
             for name, value in answer.headers.items():

@@ -42,8 +42,8 @@ def work_goes_on(cluster: Cluster) -> Iterator[None]:
     """Have jobs run meanwhile, all of which finish; every door answers after that."""
     with jobs_finish(cluster.client):
         yield
-    assert requests.get(f"{cluster.dashboard_url}/stats", headers=BEARER, timeout=10).ok
-    assert requests.get(cluster.scrape_url, timeout=10).ok
+    assert requests.get(f"{cluster.dashboard_url}/stats", headers=BEARER, timeout=60).ok
+    assert requests.get(cluster.scrape_url, timeout=60).ok
 
 
 def port_of(url: str) -> int:
@@ -57,7 +57,7 @@ def raw_connections(port: int, count: int, said: bytes = b"") -> Iterator[list[s
     with ExitStack() as stack:
         opened = []
         for _ in range(count):
-            raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+            raw = socket.create_connection(("127.0.0.1", port), timeout=60)
             opened.append(stack.enter_context(raw))
             raw.sendall(said)
         yield opened
@@ -65,7 +65,7 @@ def raw_connections(port: int, count: int, said: bytes = b"") -> Iterator[list[s
 
 def raw_request(port: int, request: bytes) -> bytes:
     """Send bytes as they are; return all that is answered until the connection is closed."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
         raw.sendall(request)
         answer = b""
         try:

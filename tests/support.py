@@ -31,7 +31,7 @@ from nucleus.services.worker import Worker
 T = TypeVar("T")
 
 
-def eventually(predicate: Callable[[], T], timeout: float = 10.0, interval: float = 0.02) -> T:
+def eventually(predicate: Callable[[], T], timeout: float = 60.0, interval: float = 0.02) -> T:
     """Return the first true answer of ``predicate``; fail after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := predicate()):
@@ -78,7 +78,7 @@ class Prometheus:
 
     def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
         """Return (labels, value) of each series of an instant query."""
-        answer = requests.get(f"{self.url}/api/v1/query", params={"query": promql}, timeout=5)
+        answer = requests.get(f"{self.url}/api/v1/query", params={"query": promql}, timeout=60)
         answer.raise_for_status()
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return [(series["metric"], float(series["value"][1])) for series in result]
@@ -123,12 +123,12 @@ def configured_prometheus(config: Path) -> Iterator[Prometheus]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         prometheus = Prometheus(f"http://{address}")
-        eventually(lambda: process.poll() is not None or prometheus.ready(), timeout=30)
+        eventually(lambda: process.poll() is not None or prometheus.ready())
         assert process.poll() is None, log_file.read_text()
         yield prometheus
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 # ---- the services ---------------------------------------------------------------------
@@ -247,7 +247,7 @@ class MasterProcess:
     def kill(self) -> None:
         """Kill it as the kernel does."""
         self.process.kill()
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
 
 @contextmanager

@@ -267,7 +267,7 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing_behind(
         options = ["--minutes", "5", "--seed", "1", "--faults", "freeze,partition"]
         with running("nucleus", "chaos", *options, env=places) as child:
             wait_for_output(child.process, "breaking")
-            eventually(lambda: frozen(child), timeout=30)
+            eventually(lambda: frozen(child))
             parts = family(child)
             code, _, err = child.end(number)
         assert (code, err) == (130, "")
@@ -281,7 +281,7 @@ def test_what_a_killed_run_leaves_is_found(tmp_path: Path, monkeypatch: pytest.M
     options = ["--minutes", "5", "--seed", "1", "--faults", "freeze"]
     with running("nucleus", "chaos", *options, env=places) as child:
         wait_for_output(child.process, "breaking")
-        eventually(lambda: frozen(child), timeout=30)
+        eventually(lambda: frozen(child))
         parts = family(child)
         os.kill(child.process.pid, signal.SIGKILL)
         child.process.wait()

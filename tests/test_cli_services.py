@@ -142,7 +142,7 @@ def test_a_worker_takes_its_master_and_its_job_types_from_the_environment(
     with running("nucleus.services.worker", env=env) as child, Client(master.address) as client:
         child.line()
         eventually(lambda: "Double" in client.stats().job_types)
-        assert client.submit("Double", 21).result(10) == 42
+        assert client.submit("Double", 21).result(60) == 42
 
 
 @pytest.fixture

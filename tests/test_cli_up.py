@@ -51,10 +51,10 @@ def test_up_says_where_everything_is_and_stops_all_of_it(
 ) -> None:
     child, about, parts = up
     assert set(about["pids"]) == {"monitoring", "master", "dashboard", "worker-1"}
-    assert requests.get(f"{about['dashboard']}/healthz", timeout=5).ok
-    assert requests.get(about["scrape"], timeout=5).ok
+    assert requests.get(f"{about['dashboard']}/healthz", timeout=60).ok
+    assert requests.get(about["scrape"], timeout=60).ok
     with Client(about["master"]) as client:
-        assert client.submit("Fibonacci", 10).result(10) == 55
+        assert client.submit("Fibonacci", 10).result(60) == 55
     code, out, log = child.end(signal.SIGTERM)
     assert (code, out) == (0, "")
     assert "Traceback" not in log

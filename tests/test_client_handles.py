@@ -49,13 +49,13 @@ def idle() -> Iterator[Client]:
 
 @pytest.mark.parametrize("value", [1, -1.5, "é☃\U0001f600\0", None, True, [], {"a": [{}]}, 10**400])
 def test_a_result_comes_back_as_the_value_that_it_was(client: Client, value: Any) -> None:
-    assert client.submit("Echo", value).result(timeout=10) == value
+    assert client.submit("Echo", value).result(timeout=60) == value
 
 
 def test_a_failed_job_raises_its_last_error(client: Client) -> None:
     handle = client.submit("Flaky", {"p": 1.0}, max_attempts=1)
     with pytest.raises(JobFailed, match="bad luck"):
-        handle.result(timeout=10)
+        handle.result(timeout=60)
     assert isinstance(handle.exception(), JobFailed)
     assert handle.done() and not handle.cancelled()
     assert "failed" in repr(handle)
@@ -63,7 +63,7 @@ def test_a_failed_job_raises_its_last_error(client: Client) -> None:
 
 def test_a_cancelled_job_raises_cancelled_error(idle: Client) -> None:
     handle = idle.submit("Echo", 1)
-    assert handle.acknowledged(timeout=5)
+    assert handle.acknowledged(timeout=60)
     assert handle.cancel()
     assert handle.cancelled(), "at once, as a Future promises"
     with pytest.raises(CancelledError):
@@ -78,12 +78,12 @@ def test_a_job_that_somebody_else_cancels_is_cancelled_here(idle: Client) -> Non
         other.cancel(handle.id)
         other.cancel(handle.id)
     with pytest.raises(CancelledError):
-        handle.result(timeout=5)
+        handle.result(timeout=60)
 
 
 def test_a_job_that_has_ended_cannot_be_cancelled(client: Client) -> None:
     handle = client.submit("Echo", 1)
-    assert handle.result(timeout=10) == 1
+    assert handle.result(timeout=60) == 1
     assert not handle.cancel()
     with pytest.raises(FailedPrecondition, match="is COMPLETED"):
         client.cancel(handle.id)
@@ -91,7 +91,7 @@ def test_a_job_that_has_ended_cannot_be_cancelled(client: Client) -> None:
 
 def test_waiting_no_longer_than_asked_for(idle: Client) -> None:
     handle = idle.submit("Echo", 1)
-    assert handle.acknowledged(timeout=5) == handle.id
+    assert handle.acknowledged(timeout=60) == handle.id
     with pytest.raises(TimeoutError):
         handle.result(timeout=0.01)
     assert "acknowledged" in repr(handle) and handle.id in repr(handle)
@@ -99,8 +99,8 @@ def test_waiting_no_longer_than_asked_for(idle: Client) -> None:
 
 def test_as_completed_and_wait_work(client: Client) -> None:
     handles = client.submit_many("Echo", range(50))
-    assert {handle.result() for handle in as_completed(handles, timeout=20)} == set(range(50))
-    done, not_done = wait(client.submit_many("Echo", range(50)), timeout=20)
+    assert {handle.result() for handle in as_completed(handles, timeout=60)} == set(range(50))
+    done, not_done = wait(client.submit_many("Echo", range(50)), timeout=60)
     assert (len(done), len(not_done)) == (50, 0)
 
 
@@ -138,13 +138,13 @@ def test_callbacks_run_on_one_thread_and_never_on_the_loop(client: Client) -> No
 def test_a_callback_that_blocks_or_raises_stops_no_call(client: Client) -> None:
     release = threading.Event()
     first, second = client.submit("Sleep", 0.05), client.submit("Sleep", 0.05)
-    first.add_done_callback(lambda _: release.wait(timeout=10))
+    first.add_done_callback(lambda _: release.wait(timeout=60))
     second.add_done_callback(_fail)
-    assert first.result(timeout=10) == 0.05
+    assert first.result(timeout=60) == 0.05
     assert client.stats().ledger_id  # calls still go through
     release.set()
-    assert second.result(timeout=10) == 0.05
-    assert client.submit("Echo", 1).result(timeout=10) == 1
+    assert second.result(timeout=60) == 0.05
+    assert client.submit("Echo", 1).result(timeout=60) == 1
 
 
 def _fail(_: Future[Any]) -> None:
@@ -163,7 +163,7 @@ def test_a_callback_may_use_the_client(client: Client) -> None:
         chain[-1].add_done_callback(again)
 
     client.submit("Echo", 0).add_done_callback(again)
-    assert done.wait(timeout=10)
+    assert done.wait(timeout=60)
     assert [handle.result() for handle in chain] == [1, 2, 3, 4, 5]
 
 
@@ -215,7 +215,7 @@ def test_what_can_be_seen_to_be_wrong_is_refused_at_once(
     assert says in str(refusal.value)
     assert refusal.value.definite
     assert client.stats().submitted == before
-    assert client.submit("Echo", 1).result(timeout=10) == 1
+    assert client.submit("Echo", 1).result(timeout=60) == 1
 
 
 def test_what_is_refused_does_not_depend_on_the_submit_before(idle: Client) -> None:
@@ -228,7 +228,7 @@ def test_what_is_refused_does_not_depend_on_the_submit_before(idle: Client) -> N
 def test_what_only_the_master_knows_is_refused_on_the_handle(client: Client) -> None:
     handle = client.submit("Nope", 1)
     with pytest.raises(InvalidArgument, match="known: Echo, FastFibonacci"):
-        handle.result(timeout=5)
+        handle.result(timeout=60)
     with pytest.raises(InvalidArgument):
         handle.acknowledged()
     with pytest.raises(InvalidArgument):
@@ -240,16 +240,16 @@ def test_one_refusal_does_not_touch_the_jobs_beside_it(client: Client) -> None:
     handles = [client.submit("Nope" if n % 3 == 0 else "Echo", n) for n in range(60)]
     for n, handle in enumerate(handles):
         if n % 3 == 0:
-            assert isinstance(handle.exception(timeout=10), InvalidArgument)
+            assert isinstance(handle.exception(timeout=60), InvalidArgument)
         else:
-            assert handle.result(timeout=10) == n
+            assert handle.result(timeout=60) == n
 
 
 def test_a_full_queue_is_told_on_the_handle() -> None:
     with running_master(limits=Limits(max_queued=2)) as master, Client(master.address) as client:
         handles = client.submit_many("Echo", range(4))
-        client.flush(timeout=5)
-        errors = [type(h.exception(timeout=5)).__name__ for h in handles[2:]]
+        client.flush(timeout=60)
+        errors = [type(h.exception(timeout=60)).__name__ for h in handles[2:]]
         assert errors == ["ResourceExhausted"] * 2
         assert len(list(client.jobs("QUEUED"))) == 2
 
@@ -257,7 +257,7 @@ def test_a_full_queue_is_told_on_the_handle() -> None:
 def test_a_refusal_that_nobody_reads_is_warned_of_at_the_end(served: Master) -> None:
     client = Client(served.address)
     client.submit("Nope", 1)
-    client.submit("Nope", 2).exception(timeout=5)  # looked at
+    client.submit("Nope", 2).exception(timeout=60)  # looked at
     with pytest.warns(UserWarning, match=r"nucleus: 1 submits were refused; the first: job_type"):
         client.close()
 
@@ -268,12 +268,12 @@ def test_a_failed_job_and_a_refusal_that_was_read_are_no_reason_to_warn(served: 
         with Client(served.address) as client:
             client.submit("Flaky", {"p": 1.0}, max_attempts=1)
             with pytest.raises(InvalidArgument):
-                client.submit("Nope", 1).result(timeout=5)
+                client.submit("Nope", 1).result(timeout=60)
 
 
 def test_who_waits_for_a_job_that_is_let_go_of_is_told(idle: Client) -> None:
     handle = idle.submit("Echo", 1)
-    job_id = handle.acknowledged(timeout=5)
+    job_id = handle.acknowledged(timeout=60)
     idle.forget(handle)
     with pytest.raises(Unavailable, match="nobody follows this job") as error:
         handle.result(timeout=0)
@@ -289,28 +289,28 @@ def test_the_same_key_gives_the_same_job(client: Client) -> None:
     first = client.submit("Echo", 1, idempotency_key="same")
     second = client.submit("Echo", 1, idempotency_key="same")
     assert first.id == second.id
-    assert first.result(timeout=10) == second.result(timeout=10) == 1
+    assert first.result(timeout=60) == second.result(timeout=60) == 1
     third = client.submit("Echo", 1, idempotency_key="same")  # also when it has ended
     assert third.id == first.id
-    assert third.result(timeout=10) == 1
+    assert third.result(timeout=60) == 1
 
 
 def test_the_same_key_for_another_job_is_refused(client: Client) -> None:
-    client.submit("Echo", 1, idempotency_key="other").acknowledged(timeout=5)
+    client.submit("Echo", 1, idempotency_key="other").acknowledged(timeout=60)
     handle = client.submit("Echo", 2, idempotency_key="other")
     with pytest.raises(AlreadyExists, match="idempotency_key: 'other' belongs to"):
-        handle.result(timeout=5)
+        handle.result(timeout=60)
 
 
 def test_the_handle_of_a_job_that_another_client_made_first_ends_too(idle: Client) -> None:
     with Client(idle.address) as other:
         mine = idle.submit("Echo", "x", idempotency_key="shared")
-        assert mine.acknowledged(timeout=5)
+        assert mine.acknowledged(timeout=60)
         theirs = other.submit("Echo", "x", idempotency_key="shared")
-        assert theirs.acknowledged(timeout=5) == mine.id
+        assert theirs.acknowledged(timeout=60) == mine.id
         with running_worker(idle.address):
-            assert theirs.result(timeout=10) == "x"
-            assert mine.result(timeout=10) == "x"
+            assert theirs.result(timeout=60) == "x"
+            assert mine.result(timeout=60) == "x"
 
 
 def test_a_retry_is_a_new_job_and_its_handle_follows_it(idle: Client) -> None:
@@ -323,7 +323,7 @@ def test_a_retry_is_a_new_job_and_its_handle_follows_it(idle: Client) -> None:
     assert idle.job(second.id).retry_of == first.id
     assert idle.job(second.id).priority == 7
     with running_worker(idle.address):
-        assert second.result(timeout=10) == "again"
+        assert second.result(timeout=60) == "again"
     third = idle.retry(first.id)
     assert third.cancel() and third.cancelled()
     with pytest.raises(NotFound):
@@ -335,7 +335,7 @@ def test_a_retry_is_a_new_job_and_its_handle_follows_it(idle: Client) -> None:
 
 def test_a_job_is_shown_with_what_became_of_it(client: Client) -> None:
     handle = client.submit("Echo", {"a": 1}, priority=3, max_attempts=2)
-    handle.result(timeout=10)
+    handle.result(timeout=60)
     job = client.job(handle.id)
     assert (job.id, job.job_type, job.payload, job.result) == (
         handle.id,
@@ -352,7 +352,7 @@ def test_a_job_is_shown_with_what_became_of_it(client: Client) -> None:
 
 def test_jobs_are_listed_page_by_page_and_by_status(idle: Client) -> None:
     handles = idle.submit_many("Echo", range(25))
-    idle.flush(timeout=5)
+    idle.flush(timeout=60)
     handles[3].cancel()
     ids = [handle.id for handle in handles]
     assert [job.id for job in idle.jobs()] == ids
@@ -373,7 +373,7 @@ def test_jobs_are_listed_page_by_page_and_by_status(idle: Client) -> None:
 
 def test_stats_count_every_job_once(idle: Client) -> None:
     handles = idle.submit_many("Echo", range(5))
-    idle.flush(timeout=5)
+    idle.flush(timeout=60)
     handles[0].cancel()
     stats = idle.stats()
     assert stats.submitted == sum(stats.jobs.values()) == 5
@@ -386,9 +386,9 @@ def test_options_reach_the_worker(idle: Client) -> None:
     low = idle.submit("Echo", "low")
     high = idle.submit("Echo", "high", priority=5)
     later = idle.submit("Echo", "later", delay=0.3)
-    idle.flush(timeout=5)
+    idle.flush(timeout=60)
     with running_worker(idle.address):
-        wait([low, high, later], timeout=10)
+        wait([low, high, later], timeout=60)
     started = [idle.job(handle.id).started_at or 0.0 for handle in (high, low, later)]
     assert started[0] <= started[1] < started[2]
 
@@ -414,9 +414,9 @@ def test_nobody_waits_for_ever_for_a_handle_of_a_closed_client() -> None:
     with running_master() as master:
         with Client(master.address) as client:
             handle = client.submit("Echo", 1)
-            handle.acknowledged(timeout=5)
+            handle.acknowledged(timeout=60)
         with pytest.raises(Unavailable, match="closed before the job ended") as error:
-            handle.result(timeout=5)
+            handle.result(timeout=60)
         assert not error.value.definite
         assert not handle.cancel()
 
@@ -436,7 +436,7 @@ def test_a_submit_that_waits_for_room_ends_with_the_client() -> None:
     eventually(lambda: client._tracker._session.full)
     with pytest.warns(UserWarning, match="4096 submits were not acknowledged"):
         client.close(timeout=0.1)
-    submitter.join(timeout=5)
+    submitter.join(timeout=60)
     assert not submitter.is_alive() and raised
 
 
@@ -450,7 +450,7 @@ def test_cancelling_what_was_never_sent_needs_no_master() -> None:
     assert handle.cancel() and handle.cancelled()
     assert client.withdraw(other)
     for thread in (waiting, flushing):
-        thread.join(timeout=5)
+        thread.join(timeout=60)
         assert not thread.is_alive()
     client.close()
 
@@ -468,7 +468,7 @@ def test_closing_leaves_no_thread() -> None:
         Client(master.address) as client,
         Client(master.address, registry=Registry()),
     ):
-        client.submit("Echo", 1).result(timeout=10)
+        client.submit("Echo", 1).result(timeout=60)
     assert eventually(lambda: len(service_threads()) <= len(before))
 
 

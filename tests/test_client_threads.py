@@ -27,7 +27,7 @@ def test_threads_that_share_a_client_submit_their_own_options(idle: Client) -> N
     class Slow(dict[str, int]):
         def items(self) -> Any:
             inside.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
             return super().items()
 
     handles: list[JobHandle] = []
@@ -35,7 +35,7 @@ def test_threads_that_share_a_client_submit_their_own_options(idle: Client) -> N
         target=lambda: handles.append(idle.submit("Echo", Slow(a=1), priority=7))
     )
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     other = idle.submit("Sleep", 0)
     go_on.set()
     thread.join()
@@ -67,9 +67,9 @@ def test_handles_of_which_some_have_ended_can_be_waited_for_together() -> None:
     first.set_result(1)
     assert wait(handles, timeout=0).done == {first}
     threading.Timer(0.05, second.set_result, [2]).start()
-    assert next(as_completed([second, third], timeout=10)) is second
+    assert next(as_completed([second, third], timeout=60)) is second
     threading.Timer(0.05, third.set_cancelled).start()
-    assert wait(handles, timeout=10).done == set(handles)
+    assert wait(handles, timeout=60).done == set(handles)
 
 
 def test_whoever_waits_hears_of_the_end_before_a_callback_runs() -> None:
@@ -79,10 +79,10 @@ def test_whoever_waits_hears_of_the_end_before_a_callback_runs() -> None:
 
     def wait_for_it() -> None:
         with pytest.raises(CancelledError):
-            handle.result(timeout=20)
+            handle.result(timeout=60)
         heard.set()
 
-    handle.add_done_callback(lambda _: in_time.append(heard.wait(5)))
+    handle.add_done_callback(lambda _: in_time.append(heard.wait(60)))
     thread = threading.Thread(target=wait_for_it)
     thread.start()
     eventually(lambda: bool(handle._told._waiters))  # type: ignore[attr-defined]

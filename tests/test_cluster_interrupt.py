@@ -85,14 +85,14 @@ RECORD = """
 hits = 0
 def record():
     with Recorder(cluster) as recorder:
-        cluster.client.submit("Echo", 1).result(20)
+        cluster.client.submit("Echo", 1).result(60)
         recorder.history()
 with small() as cluster:
     own = cluster.client
     for moment in moments(20, record):
         hits += interrupted(moment, record)
         assert cluster.client is own
-    assert own.submit("Echo", 2).result(20) == 2
+    assert own.submit("Echo", 2).result(60) == 2
     assert hits, "no interrupt hit"
 check_nothing_is_left()
 """
@@ -104,7 +104,7 @@ def submit():
 with nucleus.Cluster(1, executor="thread", dashboard=False, monitoring=False) as cluster:
     for number in range(60):
         hits += interrupted(0.0005 + 0.00002 * number, submit)
-        assert cluster.client.submit("Echo", number).result(20) == number
+        assert cluster.client.submit("Echo", number).result(60) == number
 assert hits == 60, hits
 """
 

@@ -92,7 +92,7 @@ def test_a_run_that_goes_on_is_left_alone_except_on_request(spawn: Spawn) -> Non
     assert leftovers.end(leftovers.find()) == {}
     assert part.poll() is None
     assert leftovers.end(leftovers.find(), all=True) == {"mine": ["master"]}
-    assert part.wait(5) == -signal.SIGTERM
+    assert part.wait(60) == -signal.SIGTERM
     assert leftovers.find() == []
 
 
@@ -127,7 +127,7 @@ def test_a_frozen_process_is_ended_too(spawn: Spawn) -> None:
     part.send_signal(signal.SIGSTOP)
     leftovers.record("mine", {"worker-1": part.pid})
     leftovers.end([orphaned(the_run())])
-    assert part.wait(5) == -signal.SIGTERM
+    assert part.wait(60) == -signal.SIGTERM
 
 
 def test_a_process_that_does_not_listen_is_killed(
@@ -139,7 +139,7 @@ def test_a_process_that_does_not_listen_is_killed(
     part.stdout.readline()
     leftovers.record("mine", {"worker-1": part.pid})
     leftovers.end([orphaned(the_run())])
-    assert part.wait(5) == -signal.SIGKILL
+    assert part.wait(60) == -signal.SIGKILL
 
 
 def test_the_records_are_this_users_alone(runtime: Path) -> None:

@@ -26,20 +26,20 @@ def test_prometheus_answers_for_depth_age_and_a_worker_that_was_killed(
 ) -> None:
     cluster, prometheus = watched
     waiting = cluster.client.submit_many("Sleep", [60] * 8)
-    cluster.client.flush(20)
+    cluster.client.flush(60)
     depth = 'nucleus_jobs{status="queued"}'
-    eventually(lambda: prometheus.query(f"{depth} >= 5"), timeout=15)
+    eventually(lambda: prometheus.query(f"{depth} >= 5"))
     age = "time() - nucleus_worker_last_heartbeat_timestamp_seconds"
-    assert eventually(lambda: len(prometheus.query(f"{age} < 5")) == 3, timeout=15)
+    assert eventually(lambda: len(prometheus.query(f"{age} < 5")) == 3)
     assert prometheus.query("nucleus_worker_up == 0") == []
     victim = cluster.workers[0]
     cluster.kill(victim)
-    down = eventually(lambda: prometheus.query("nucleus_worker_up == 0"), timeout=25)
+    down = eventually(lambda: prometheus.query("nucleus_worker_up == 0"))
     assert [labels["worker"] for labels, _ in down] == [victim]
     lost = 'nucleus_workers{state="lost"} == 1'
-    assert eventually(lambda: prometheus.query(lost), timeout=15)
+    assert eventually(lambda: prometheus.query(lost))
     requeued = 'nucleus_jobs_requeued_total{reason="worker_lost"} >= 1'
-    assert eventually(lambda: prometheus.query(requeued), timeout=15)
+    assert eventually(lambda: prometheus.query(requeued))
     for job in waiting:
         job.cancel()
 
@@ -48,13 +48,13 @@ def test_promtool_finds_nothing_to_say_about_the_scrape_endpoint(
     watched: tuple[Cluster, Prometheus],
 ) -> None:
     cluster, _ = watched
-    cluster.client.submit("Echo", 1).result(20)
+    cluster.client.submit("Echo", 1).result(60)
     promtool = require("promtool", "prometheus")
     for name in ("nucleus_job_run_seconds", "nucleus_worker_slots", "nucleus_master_epoch"):
         eventually(partial(is_exposed, cluster, name))
     text = scrape(cluster)
     check = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=20
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60
     )
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
 
@@ -71,4 +71,4 @@ def is_exposed(cluster: Cluster, name: str) -> bool:
 
 
 def scrape(cluster: Cluster) -> str:
-    return requests.get(cluster.scrape_url, timeout=5).text
+    return requests.get(cluster.scrape_url, timeout=60).text

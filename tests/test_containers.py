@@ -58,26 +58,26 @@ class Rest:
     def submit(self, job_type: str, payload: object) -> str:
         """Submit a job; return its id."""
         job = {"job_type": job_type, "payload": payload}
-        answer = self._session.post(f"{self._url}submit_job", json=job, timeout=10)
+        answer = self._session.post(f"{self._url}submit_job", json=job, timeout=60)
         assert answer.ok, answer.text
         job_id: str = answer.json()["job_id"]
         return job_id
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every job."""
-        answer = self._session.get(f"{self._url}get_all_jobs", timeout=10)
+        answer = self._session.get(f"{self._url}get_all_jobs", timeout=60)
         if not answer.ok:
             return {}  # the master is just away
         return {name: job["status"] for name, job in answer.json()["jobs"].items()}
 
     def stats(self) -> dict[str, Any]:
         """Return what ``/stats`` says."""
-        stats: dict[str, Any] = self._session.get(f"{self._url}stats", timeout=10).json()["stats"]
+        stats: dict[str, Any] = self._session.get(f"{self._url}stats", timeout=60).json()["stats"]
         return stats
 
     def held_by(self, hostname: str) -> int:
         """Return how many jobs are leased to the workers on a host."""
-        workers = self._session.get(f"{self._url}workers", timeout=10).json()["workers"]
+        workers = self._session.get(f"{self._url}workers", timeout=60).json()["workers"]
         return sum(w["held"] for w in workers if w["name"].startswith(f"{hostname}-"))
 
 
@@ -108,7 +108,7 @@ def test_the_lab_comes_up_and_nothing_is_lost_when_containers_die(lab: Lab) -> N
     with engine.timed("build and start"):
         lab.up()
     rest = Rest(lab.compose("run", "--rm", "links"))
-    assert requests.get("http://127.0.0.1:5000/stats", timeout=5).status_code == 401
+    assert requests.get("http://127.0.0.1:5000/stats", timeout=60).status_code == 401
 
     with engine.timed("200 jobs, a worker killed, the master restarted"):
         # Long ones first, so that the worker certainly holds some when it is killed.

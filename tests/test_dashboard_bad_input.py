@@ -175,7 +175,7 @@ def test_a_body_where_none_is_taken_is_refused(rest: Rest) -> None:
 
 def test_a_request_that_is_not_http_is_answered_in_json(rest: Rest) -> None:
     host, port = rest.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as raw:
+    with socket.create_connection((host, int(port)), timeout=60) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\nbad header\r\n\r\n")
         head, _, body = raw.makefile("rb").read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.0 400") or head.startswith(b"HTTP/1.1 400")

@@ -56,7 +56,7 @@ def test_a_type_that_a_worker_brought_has_the_generic_branch() -> None:
     try:
         rest = Rest(dashboard.url)
         found = eventually(
-            lambda: branches(rest.get("/openapi.json")).get("other job types"), timeout=10
+            lambda: branches(rest.get("/openapi.json")).get("other job types"), timeout=60
         )
         assert found and found["properties"]["job_type"]["enum"] == ["Collatz"]
         assert rest.ended(rest.submit("Collatz", [7]))["result"] == [7]

@@ -53,7 +53,7 @@ class Face:
 
 
 def face_of(stack: ExitStack, address: str, samples: Samples | None = None) -> Face:
-    gateway = stack.enter_context(closing(Gateway(address, types(), patience=3.0)))
+    gateway = stack.enter_context(closing(Gateway(address, types(), patience=30.0)))
     client = stack.enter_context(Client(address, registry=types()))
     return Face(dashboard_app(gateway, types(), samples=samples).test_client(), client)
 

@@ -34,7 +34,7 @@ def room(rest: Rest) -> Iterator[None]:
 
 
 def post(rest: Rest, path: str, **options: Any) -> requests.Response:
-    return requests.post(rest.url + path, timeout=20, allow_redirects=False, **options)
+    return requests.post(rest.url + path, timeout=60, allow_redirects=False, **options)
 
 
 def submit(rest: Rest, **typed: str) -> requests.Response:
@@ -52,7 +52,7 @@ def problems(html: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("job_type", default_registry().names())
 def test_the_form_shows_what_the_payload_of_each_type_may_be(rest: Rest, job_type: str) -> None:
-    answer = requests.get(f"{rest.url}/submit?job_type={job_type}", headers=HTMX, timeout=20)
+    answer = requests.get(f"{rest.url}/submit?job_type={job_type}", headers=HTMX, timeout=60)
     known = default_registry().get(job_type)
     assert f"{job_type} takes {known.allowed}." in unescape(answer.text)
     assert f">{json.dumps(known.example)}</textarea>" in unescape(answer.text)
@@ -123,7 +123,7 @@ def test_a_form_that_is_too_long_is_refused(rest: Rest, megabytes: int) -> None:
 def test_a_long_payload_is_taken_and_shown_in_part(rest: Rest) -> None:
     payload = "x" * 1_000_000
     answer = submit(rest, job_type="Echo", payload=json.dumps(payload))
-    page = requests.get(f"{rest.url}/{answer.headers['Location']}", timeout=20).text
+    page = requests.get(f"{rest.url}/{answer.headers['Location']}", timeout=60).text
     assert "… and 980,002 more characters" in page and page.count("x" * 100) <= 200
 
 
@@ -171,11 +171,11 @@ def test_what_cannot_be_done_is_told(rest: Rest) -> None:
 def test_forms_and_their_redirects_work_behind_a_proxy_that_strips_a_prefix(rest: Rest) -> None:
     with behind_prefix(rest.url) as url:
         data = {"job_type": "Echo", "payload": "1"}
-        page = requests.post(f"{url}submit", data=data, timeout=20)
+        page = requests.post(f"{url}submit", data=data, timeout=60)
         assert page.url.startswith(f"{url}page/jobs/") and "What happened" in page.text
-        page = requests.post(f"{page.url}/cancel", timeout=20)
+        page = requests.post(f"{page.url}/cancel", timeout=60)
         assert PREFIX in page.url and "cancelled" in page.text
-        assert requests.get(f"{url}static/page.css", timeout=20).ok
+        assert requests.get(f"{url}static/page.css", timeout=60).ok
 
 
 # ---- whose requests are taken ---------------------------------------------------------
@@ -206,7 +206,7 @@ def ask(rest: Rest, call: str, headers: dict[str, str]) -> int:
     host = rest.url.removeprefix("http://")
     method, path = call.split()
     sent = {name: value.replace("HOST", host) for name, value in headers.items()}
-    return requests.request(method, rest.url + path, headers=sent, timeout=20).status_code
+    return requests.request(method, rest.url + path, headers=sent, timeout=60).status_code
 
 
 @pytest.mark.parametrize("call", CHANGES)
@@ -229,7 +229,7 @@ def test_links_from_other_sites_work(rest: Rest) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/stats", "/nothing", "/static/page.js", "/page/jobs/x"])
 def test_every_answer_forbids_what_the_page_does_not_need(rest: Rest, path: str) -> None:
-    headers = requests.get(rest.url + path, timeout=20).headers
+    headers = requests.get(rest.url + path, timeout=60).headers
     for name, value in safety.HEADERS.items():
         assert headers[name] == value
     policy = headers["Content-Security-Policy"]
@@ -238,7 +238,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(rest: Rest, path: str)
 
 @pytest.mark.parametrize("path", ["..%2f..%2fapp.py", "../app.py", "%2e%2e/app.py", "/etc/passwd"])
 def test_static_files_are_those_of_the_page_only(rest: Rest, path: str) -> None:
-    assert requests.get(f"{rest.url}/static/{path}", timeout=20).status_code == 404
+    assert requests.get(f"{rest.url}/static/{path}", timeout=60).status_code == 404
 
 
 def test_neither_scripts_nor_styles_stand_in_a_template() -> None:

@@ -53,23 +53,23 @@ def jupyter(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
             process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
         try:
-            eventually(lambda: answers(f"{url}/api"), timeout=60)
+            eventually(lambda: answers(f"{url}/api"))
             yield url
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
 
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, headers=LOGIN, timeout=5).ok
+        return requests.get(url, headers=LOGIN, timeout=60).ok
     except requests.ConnectionError:
         return False
 
 
 @pytest.mark.long
 def test_the_page_works_from_jupyterlabs_launcher(jupyter: str) -> None:
-    servers = requests.get(f"{jupyter}/server-proxy/servers-info", headers=LOGIN, timeout=20).json()
+    servers = requests.get(f"{jupyter}/server-proxy/servers-info", headers=LOGIN, timeout=60).json()
     entry = next(each for each in servers["server_processes"] if each["name"] == "nucleus")
     assert entry["launcher_entry"]["title"] == "Nucleus"
     with running_chromium() as browser:

@@ -231,11 +231,11 @@ def test_stopping_a_sampler_waits_for_the_look_that_is_under_way() -> None:
 
     def look() -> Stats:
         looking.set()
-        done.wait(10)
+        done.wait(60)
         return stats(1)
 
     sampler = Sampler(look, Samples())
-    assert looking.wait(10)
+    assert looking.wait(60)
     stopper = threading.Thread(target=sampler.stop)
     stopper.start()
     stopper.join(0.05)

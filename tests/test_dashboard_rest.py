@@ -201,7 +201,7 @@ def test_an_unknown_path_is_not_found(rest: Rest, path: str) -> None:
 
 def curl(arguments: str) -> Any:
     command = [require("curl", package="curl"), "-sS", *shlex.split(arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=20).stdout)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
 
 
 def test_curl_does_every_call(rest: Rest) -> None:

@@ -43,7 +43,7 @@ def test_a_master_that_dies_on_a_full_disk_goes_on_when_there_is_room(tmp_path: 
             with closing(Load(master.address, outstanding=50)) as load:
                 load.flows()
                 ballast = fill(folder)
-                eventually(lambda: health(master.address) == "NOT_SERVING", timeout=20)
+                eventually(lambda: health(master.address) == "NOT_SERVING")
                 master.kill()
                 load.learn()
                 master.begin()
@@ -60,7 +60,7 @@ def test_a_limit_on_the_size_of_files_is_lived_through(file: Path) -> None:
         with closing(Load(master.address, outstanding=200)) as load:
             load.flows()
             limit_file_size(master, 64 * 1024)
-            eventually(lambda: health(master.address) == "NOT_SERVING", timeout=20)
+            eventually(lambda: health(master.address) == "NOT_SERVING")
             limit_file_size(master, resource.RLIM_INFINITY)
             load.flows()
             load.drain()
@@ -79,7 +79,7 @@ def test_a_file_that_somebody_else_locks_is_waited_for(file: Path) -> None:
         with closing(Load(master.address, outstanding=200)) as load:
             load.flows()
             with locked(file):
-                eventually(lambda: health(master.address) == "NOT_SERVING", timeout=30)
+                eventually(lambda: health(master.address) == "NOT_SERVING")
             load.flows()
             load.drain()
         master.kill()
@@ -132,7 +132,7 @@ class Callers:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(timeout=20)
+            thread.join(timeout=60)
         self._channel.close()
 
 

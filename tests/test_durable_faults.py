@@ -188,7 +188,7 @@ def answered(call: Callable[[], Any]) -> Any:
         with suppress(grpc.RpcError):
             return call()
 
-    return eventually(answer, timeout=20)
+    return eventually(answer)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.message)

@@ -25,7 +25,7 @@ single = one_slot
 def wait_for(path: str) -> str:
     """A job that goes on until the file exists, and tells that it has begun."""
     Path(path + ".began").touch()
-    eventually(Path(path).exists, timeout=60)
+    eventually(Path(path).exists)
     return path
 
 

@@ -66,7 +66,7 @@ def test_a_copy_that_outlives_its_job_does_not_hide_its_death(jobs: Jobs, tmp_pa
     def leave_a_copy(heard: str) -> None:
         if os.fork() == 0:
             os.setsid()
-            eventually(Path(heard).exists, timeout=60)  # as long as nobody knows of the death
+            eventually(Path(heard).exists)  # as long as nobody knows of the death
         os._exit(4)
 
     assert jobs.run(leave_a_copy, str(heard)).error == (
@@ -144,7 +144,7 @@ class Script:
         self.pids = [int(word) for word in self.lines[1].split()[1:]]
 
     def close(self) -> str:
-        rest, _ = self.process.communicate(timeout=10)
+        rest, _ = self.process.communicate(timeout=60)
         return rest
 
 
@@ -159,7 +159,7 @@ def test_a_function_of_main_runs_in_a_child_that_does_not_import_main(tmp_path: 
     assert script.lines[2] == "result 42 None"
     assert script.close() == ""
     assert script.process.returncode == 0
-    eventually(lambda: not any(alive(pid) for pid in script.pids), timeout=2)
+    eventually(lambda: not any(alive(pid) for pid in script.pids))
 
 
 def die_with(script: Script) -> None:
@@ -167,7 +167,7 @@ def die_with(script: Script) -> None:
     assert all(map(alive, script.pids))
     script.process.kill()
     script.close()
-    eventually(lambda: not any(map(alive, script.pids)), timeout=0.5)
+    eventually(lambda: not any(map(alive, script.pids)), timeout=3.0)
 
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:

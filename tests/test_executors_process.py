@@ -79,9 +79,9 @@ def test_modules_are_found_where_the_worker_finds_them_and_imported_early(
     executor = ProcessExecutor(1, registry, ["broken_jobs", "early_jobs"])
     executor.start(into(reports))
     executor.submit([task(1, "Imported", '"early_jobs"')])
-    assert reports.get(timeout=10).result == "true"
+    assert reports.get(timeout=60).result == "true"
     executor.submit([task(2, "Seven", "null")])
-    assert reports.get(timeout=10).result == "7"
+    assert reports.get(timeout=60).result == "7"
     executor.stop()
 
 

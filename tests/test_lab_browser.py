@@ -34,11 +34,11 @@ def lab(tmp_path: Path) -> Iterator[str]:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=own)
     url = f"http://127.0.0.1:{port}"
     try:
-        eventually(lambda: answers(f"{url}/api?token=secret"), timeout=60)
+        eventually(lambda: answers(f"{url}/api?token=secret"))
         yield f"{url}/lab/tree/00_start_here.ipynb?token=secret"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture

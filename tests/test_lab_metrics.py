@@ -25,7 +25,7 @@ def complaints(solution: Path) -> str:
         input=text,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     return judged.stderr

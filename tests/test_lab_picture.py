@@ -100,13 +100,13 @@ def start_lab(tmp_path: Path) -> Iterator[Callable[[tuple[str, ...], str], str]]
             )
         running.append(process)
         url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(f"{url}/api?token=secret"), timeout=60)
+        eventually(lambda: answers(f"{url}/api?token=secret"))
         return f"{url}/lab/tree/picture.ipynb?token=secret"
 
     yield start
     for process in running:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture

@@ -81,12 +81,12 @@ def test_the_history_joins_what_happens_now_without_a_gap_or_a_repeat(
         with open_stub(master.address) as other:
             submit(other, 100)
             began.set()
-            rest.wait(timeout=10)
+            rest.wait(timeout=60)
             submit(other, 1400)
 
     submitter = threading.Thread(target=go_on)
     submitter.start()
-    began.wait(timeout=10)
+    began.wait(timeout=60)
     watch = Watch(stub, from_seq=1)
     rest.set()
     events = watch.read_to(2001)

@@ -73,7 +73,7 @@ def test_a_second_server_on_one_port_is_refused_with_what_to_do(server: HttpServ
         f"port {server.port} on 127.0.0.1 is taken; "
         "stop the other program or choose another with --scrape-port"
     )
-    assert requests.get(url(server), timeout=5).text == "here"
+    assert requests.get(url(server), timeout=60).text == "here"
 
 
 @pytest.mark.parametrize(("host", "port"), [("host.invalid", 0), ("127.0.0.1", 70_000)])
@@ -87,7 +87,7 @@ def test_stop_frees_the_port_and_leaves_no_thread_even_with_open_connections() -
     server = HttpServer(make_app(), "127.0.0.1", 0, name="test")
     server.start()
     with requests.Session() as session, socket.create_connection(("127.0.0.1", server.port)) as raw:
-        assert session.get(url(server), timeout=5).ok
+        assert session.get(url(server), timeout=60).ok
         raw.sendall(b"GET / HTTP/1.1\r\n")  # half a request
         port = server.port
         server.stop()
@@ -96,7 +96,7 @@ def test_stop_frees_the_port_and_leaves_no_thread_even_with_open_connections() -
         assert is_closed(raw)
         server.start()  # at once, on the same port
         assert server.port == port
-        assert session.get(url(server), timeout=5).ok
+        assert session.get(url(server), timeout=60).ok
         server.stop()
 
 
@@ -115,7 +115,7 @@ def test_stop_does_not_wait_for_a_client_that_reads_nothing() -> None:
     server.start()
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert entered.wait(5)
+        assert entered.wait(60)
         server.stop()
     assert living_threads() == before
 
@@ -123,9 +123,9 @@ def test_stop_does_not_wait_for_a_client_that_reads_nothing() -> None:
 def test_servers_in_one_process_do_not_share_their_fate(server: HttpServer) -> None:
     other = HttpServer(make_app(), "127.0.0.1", 0, name="other")
     other.start()
-    assert requests.get(url(other), timeout=5).ok
+    assert requests.get(url(other), timeout=60).ok
     other.stop()
-    assert requests.get(url(server), timeout=5).ok
+    assert requests.get(url(server), timeout=60).ok
 
 
 def test_300_connections_at_once_are_all_answered(server: HttpServer) -> None:
@@ -154,7 +154,7 @@ def test_300_connections_at_once_are_all_answered(server: HttpServer) -> None:
 def test_every_error_is_json_and_tells_nothing_of_the_inside(
     server: HttpServer, method: str, path: str, code: int, error: str
 ) -> None:
-    answer = requests.request(method, url(server, path), timeout=5)
+    answer = requests.request(method, url(server, path), timeout=60)
     assert answer.status_code == code
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()["success"] is False
@@ -164,14 +164,14 @@ def test_every_error_is_json_and_tells_nothing_of_the_inside(
 
 
 def test_405_keeps_its_allow_header(server: HttpServer) -> None:
-    answer = requests.delete(url(server), timeout=5)
+    answer = requests.delete(url(server), timeout=60)
     assert "GET" in answer.headers["Allow"]
 
 
 def test_an_unexpected_error_is_logged(
     server: HttpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    requests.get(url(server, "/bug"), timeout=5)
+    requests.get(url(server, "/bug"), timeout=60)
     eventually(lambda: "a secret of the inside" in caplog.text)
 
 
@@ -182,7 +182,7 @@ def test_nothing_is_written_to_the_terminal_where_logging_is_not_set_up() -> Non
         "server = HttpServer(make_app(), '127.0.0.1', 0, name='test')\n"
         "server.start()\n"
         "for path in ('/', '/bug', '/worse', '/nowhere'):\n"
-        "    requests.get(f'http://127.0.0.1:{server.port}{path}', timeout=5)\n"
+        "    requests.get(f'http://127.0.0.1:{server.port}{path}', timeout=60)\n"
         "server.stop()\n"
     )
     done = subprocess.run(

@@ -15,7 +15,7 @@ def test_a_running_masters_file_can_be_asked_and_not_changed(tmp_path: Path) -> 
     store = tmp_path / "jobs #1.db"
     with running_master(str(store)) as master, running_worker(master.address):
         with Client(master.address) as client:
-            assert client.submit("Echo", "hello").result(20) == "hello"
+            assert client.submit("Echo", "hello").result(60) == "hello"
         rows = ask(store, "SELECT payload, status FROM jobs")
         assert rows == Rows(("payload", "status"), (('"hello"', 3),))
         with pytest.raises(sqlite3.OperationalError, match="readonly"):

@@ -130,7 +130,7 @@ def test_a_lesson_survives_the_stop_button_and_a_restart_leaves_no_process(
     answer = kernel.answer(experiment)
     assert (answer["status"], answer.get("ename")) == ("error", "KeyboardInterrupt")
 
-    said = kernel.run("print(cluster.client.submit('Echo', 'still here').result(30))")
+    said = kernel.run("print(cluster.client.submit('Echo', 'still here').result(60))")
     assert said == ["still here\n"]
     kernel.run("from nucleus.notebook import mend\nmend(cluster)")
     kernel.run("assert list(cluster.client.map('Echo', range(9))) == list(range(9))")

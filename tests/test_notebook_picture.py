@@ -74,7 +74,7 @@ def test_frames_follow_the_jobs(cluster: Cluster, picture: Told) -> None:
     handles = cluster.client.submit_many("Sleep", [0.3] * 4)
     eventually(lambda: [w["jobs"] for w in frame(picture)["workers"] if w["jobs"]])
     for handle in handles:
-        handle.result(10)
+        handle.result(60)
     eventually(lambda: frame(picture)["counts"]["completed"] == 4)
     view = frame(picture)
     assert [card["what"] for card in view["ended"]] == ["Sleep(0.3)"] * 4
@@ -83,7 +83,7 @@ def test_frames_follow_the_jobs(cluster: Cluster, picture: Told) -> None:
 
 def test_a_picture_that_begins_late_knows_what_is_there(cluster: Cluster) -> None:
     jobs = cluster.client.submit_many("Sleep", [1] * 5)
-    jobs[-1].acknowledged(10)
+    jobs[-1].acknowledged(60)
     eventually(lambda: cluster.stats().jobs["RUNNING"] == 2)
     late = Told(cluster.client, cluster)
     late.hear({"do": "open", "view": "view"})
@@ -162,10 +162,10 @@ def test_a_cluster_has_one_picture_and_two_threads(cluster: Cluster) -> None:
 def test_nothing_is_watched_when_the_last_view_is_closed(cluster: Cluster, picture: Told) -> None:
     picture.hear({"do": "open", "view": "another"})
     picture.hear({"do": "close", "view": "view"})
-    cluster.client.submit("Echo", 1).result(10)
+    cluster.client.submit("Echo", 1).result(60)
     eventually(lambda: frame(picture)["counts"]["completed"] == 1)
     picture.hear({"do": "close", "view": "another"})
-    eventually(lambda: cluster.client.submit("Echo", 1).result(10) and threads() == [])
+    eventually(lambda: cluster.client.submit("Echo", 1).result(60) and threads() == [])
     picture.hear({"do": "open", "view": "view"})
     eventually(lambda: frame(picture)["counts"]["completed"] == cluster.stats().jobs["COMPLETED"])
 
@@ -176,18 +176,18 @@ def test_a_page_that_was_reloaded_says_no_goodbye_for_its_views(
     picture.hear({"do": "page"})
     picture.hear({"do": "open", "view": "new"})
     picture.hear({"do": "close", "view": "new"})
-    eventually(lambda: cluster.client.submit("Echo", 1).result(10) and threads() == [])
+    eventually(lambda: cluster.client.submit("Echo", 1).result(60) and threads() == [])
 
 
 def test_when_the_cluster_stops_the_picture_says_so_and_no_thread_is_left(
     cluster: Cluster, picture: Told
 ) -> None:
     cluster.stop()
-    eventually(lambda: threads() == [], timeout=1.0)
+    eventually(lambda: threads() == [])
     assert frame(picture)["link"] == "closed"
     assert "stopped" in picture.summary
     picture.hear({"do": "open", "view": "another"})
-    eventually(lambda: threads() == [], timeout=1.0)
+    eventually(lambda: threads() == [])
 
 
 def test_a_cluster_that_is_started_again_gets_another_picture(cluster: Cluster) -> None:
@@ -206,7 +206,7 @@ def test_the_picture_goes_on_with_the_next_master(durable: bool, tmp_path: Path)
     with Cluster(workers=1, store=store, **options) as cluster:
         picture = Told(cluster.client, cluster)
         picture.hear({"do": "open", "view": "view"})
-        cluster.client.submit("Echo", 1).result(10)
+        cluster.client.submit("Echo", 1).result(60)
         eventually(lambda: picture.frame and frame(picture)["counts"]["completed"] == 1)
         cluster.kill_part("master")
         cluster.restart_part("master")
@@ -215,9 +215,9 @@ def test_the_picture_goes_on_with_the_next_master(durable: bool, tmp_path: Path)
                 frame(picture)["epoch"] == (2 if durable else 1)
                 and frame(picture)["counts"]["completed"] == (1 if durable else 0)
             ),
-            timeout=20,
+            timeout=60,
         )
-        cluster.client.submit("Echo", 1).result(20)
+        cluster.client.submit("Echo", 1).result(60)
         eventually(lambda: frame(picture)["counts"]["completed"] == (2 if durable else 1))
 
 
@@ -226,7 +226,7 @@ def test_a_feed_shows_some_views_a_second_however_much_happens(cluster: Cluster)
     feed_of(cluster.client).listen(views.append)
     handles = cluster.client.submit_many("Echo", range(3000))
     for handle in handles:
-        handle.result(30)
+        handle.result(60)
     eventually(lambda: views[-1]["counts"]["completed"] == 3000)
     seconds = views[-1]["at"] - views[0]["at"]
     assert len(views) <= 9 * seconds + 2

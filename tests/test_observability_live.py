@@ -74,7 +74,7 @@ def have_a_late_result_refused(cluster: Cluster) -> None:
     job = cluster.client.submit("Sleep", 0.5)
     worker = runs_on(cluster, job)
     cluster.kill(worker, "pause")
-    job.result(30)
+    job.result(60)
     cluster.resume(worker)
     eventually(lambda: cluster.stats().rejected.get("stale_lease"), 30)
 

@@ -33,7 +33,7 @@ def address(monitoring: Monitoring) -> str:
 
 
 def scrape(monitoring: Monitoring) -> str:
-    return requests.get(f"http://127.0.0.1:{monitoring.scrape_port}/metrics", timeout=5).text
+    return requests.get(f"http://127.0.0.1:{monitoring.scrape_port}/metrics", timeout=60).text
 
 
 class Source:

@@ -158,7 +158,7 @@ def test_a_byte_now_and_then_does_not_keep_a_connection(server: HttpServer) -> N
 def test_who_leaves_an_answer_unread_does_not_keep_a_thread(server: HttpServer) -> None:
     # More than the buffers on the way hold; two of them occupy both threads.
     with raw_connections(server.port, 2, b"GET /30 HTTP/1.0\r\n\r\n"):
-        reply = requests.get(f"http://127.0.0.1:{server.port}/", timeout=20)
+        reply = requests.get(f"http://127.0.0.1:{server.port}/", timeout=60)
         assert reply.text == "xx"
 
 
@@ -171,7 +171,7 @@ def test_when_all_places_are_taken_the_most_silent_make_room(
     crowded.start()
     try:
         with raw_connections(crowded.port, 40):
-            assert requests.get(f"http://127.0.0.1:{crowded.port}/", timeout=20).text == "xx"
+            assert requests.get(f"http://127.0.0.1:{crowded.port}/", timeout=60).text == "xx"
     finally:
         crowded.stop()
 

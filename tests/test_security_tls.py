@@ -111,7 +111,7 @@ def test_clients_and_workers_that_trust_the_authority_notice_no_difference(
         Client(master.address, token=TOKEN, tls_ca=authority) as client,
     ):
         jobs = client.submit_many("Echo", range(50))
-        assert [job.result(10) for job in jobs] == list(range(50))
+        assert [job.result(60) for job in jobs] == list(range(50))
     assert "over TLS" in master.ready_line()
 
 
@@ -154,7 +154,7 @@ def test_plain_text_to_the_tls_port_learns_nothing_and_disturbs_nobody(
         stub = JobQueueServiceStub(channel)
         metadata = (("authorization", f"Bearer {TOKEN}"),)
         with pytest.raises(grpc.RpcError) as failure:
-            stub.SendJob(pb.JobSpec(job_type="Echo", payload="1"), metadata=metadata, timeout=5)
+            stub.SendJob(pb.JobSpec(job_type="Echo", payload="1"), metadata=metadata, timeout=60)
         assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
     with Client(master.address, token=TOKEN, tls_ca=certs / "ca.pem") as client:
         assert client.stats().submitted == client.stats().jobs["COMPLETED"]

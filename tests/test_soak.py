@@ -80,7 +80,7 @@ def gather(master: MasterCommand, load: Load, probe: Client, seconds: float) -> 
 def latency(probe: Client) -> float:
     """Seconds from the submit to the result of a job that goes ahead of those that wait."""
     began = time.perf_counter()
-    probe.submit("Echo", 0, priority=1).result(timeout=30)
+    probe.submit("Echo", 0, priority=1).result(timeout=60)
     return time.perf_counter() - began
 
 

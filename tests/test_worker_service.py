@@ -59,7 +59,7 @@ class Gate:
 
     def _pass(self, value: Any) -> Any:
         self.began.append(value)
-        assert self.opened.wait(timeout=30)
+        assert self.opened.wait(timeout=60)
         return value
 
 
@@ -91,14 +91,14 @@ def test_a_worker_runs_jobs_and_tells_how_they_ended(
     master: Master, client: Client, executor: str
 ) -> None:
     with running_worker(master.address, executor=executor, slots=2, **QUICK):
-        assert client.submit("Fibonacci", 20).result(timeout=10) == 6765
-        assert client.submit("Echo", {"a": [1, None]}).result(timeout=10) == {"a": [1, None]}
+        assert client.submit("Fibonacci", 20).result(timeout=60) == 6765
+        assert client.submit("Echo", {"a": [1, None]}).result(timeout=60) == {"a": [1, None]}
         failing = client.submit("Flaky", {"p": 1.0}, max_attempts=1)
         with pytest.raises(JobFailed, match="bad luck"):
-            failing.result(timeout=10)
+            failing.result(timeout=60)
         late = client.submit("Sleep", 1, timeout=0.2, max_attempts=1)
         with pytest.raises(JobFailed, match=r"timed out after 0\.2 s"):
-            late.result(timeout=10)
+            late.result(timeout=60)
     job = client.job(failing.id)
     assert (job.status, job.worker, job.attempts) == ("FAILED", "w1", 1)
     assert "RuntimeError: bad luck" in job.output
@@ -117,7 +117,7 @@ def test_a_failed_attempt_is_tried_again(client: Client, master: Master, gate: G
     with running_worker(master.address, registry=gate.registry, **QUICK):
         eventually(lambda: "Lucky" in client.stats().job_types)
         handle = client.submit("Lucky", None)
-        assert handle.result(timeout=10) == 2
+        assert handle.result(timeout=60) == 2
     assert client.job(handle.id).attempts == 2
     assert client.stats().requeued == {"failed": 1}
 
@@ -130,7 +130,7 @@ def test_a_job_goes_only_to_a_worker_that_offers_its_type(
         with running_worker(master.address, "special", registry=gate.registry, **QUICK):
             eventually(lambda: "Gate" in client.stats().job_types)
             handles = client.submit_many("Gate", range(5))
-            assert [handle.result(timeout=10) for handle in handles] == list(range(5))
+            assert [handle.result(timeout=60) for handle in handles] == list(range(5))
         assert {client.job(handle.id).worker for handle in handles} == {"special"}
         waits = client.submit("Gate", 6)  # the type is still known, though nobody offers it
         assert client.job(waits.id).status == "QUEUED"
@@ -143,8 +143,8 @@ def test_a_result_that_is_too_large_fails_its_job_and_not_the_worker(
     with running_worker(master.address, registry=gate.registry, **QUICK):
         eventually(lambda: "Large" in client.stats().job_types)
         with pytest.raises(JobFailed, match="at most 1,048,576"):
-            client.submit("Large", 2_000_000, max_attempts=1).result(timeout=10)
-        assert client.submit("Echo", 1).result(timeout=10) == 1
+            client.submit("Large", 2_000_000, max_attempts=1).result(timeout=60)
+        assert client.submit("Echo", 1).result(timeout=60) == 1
 
 
 @pytest.mark.parametrize("bad", [{"executor": "fork"}])
@@ -164,15 +164,15 @@ def test_cancelling_really_stops_a_job_of_the_process_executor(
     master: Master, client: Client
 ) -> None:
     with running_worker(master.address, executor="process", **QUICK):
-        assert client.submit("Echo", 1).result(timeout=10) == 1
+        assert client.submit("Echo", 1).result(timeout=60) == 1
         (child,) = job_children()
         handle = client.submit("Sleep", 60)
         eventually(lambda: client.workers()[0].running == 1)
         assert handle.cancel()
         with pytest.raises(CancelledError):
-            handle.result(timeout=5)
+            handle.result(timeout=60)
         assert eventually(lambda: not child.is_running() or child.status() == "zombie")
-        assert client.submit("Echo", 2).result(timeout=10) == 2
+        assert client.submit("Echo", 2).result(timeout=60) == 2
     assert client.job(handle.id).status == "CANCELLED"
     assert client.stats().rejected == {}
 
@@ -192,7 +192,7 @@ def test_cancelling_voids_the_lease_of_a_thread_and_its_slot_stays_taken(
             next(beats)
         assert client.job(behind.id).status == "QUEUED"
         gate.opened.set()
-        assert behind.result(timeout=10) == 2
+        assert behind.result(timeout=60) == 2
     assert client.job(handle.id).status == "CANCELLED"
 
 
@@ -206,11 +206,11 @@ def test_a_slot_that_a_timed_out_thread_leaves_is_used_before_the_next_heartbeat
     ):
         eventually(lambda: "Gate" in client.stats().job_types)
         with pytest.raises(JobFailed, match="timed out"):
-            client.submit("Gate", 1, timeout=0.1, max_attempts=1).result(timeout=10)
+            client.submit("Gate", 1, timeout=0.1, max_attempts=1).result(timeout=60)
         behind = client.submit("Echo", 2)
-        behind.acknowledged(timeout=5)
+        behind.acknowledged(timeout=60)
         gate.opened.set()
-        assert behind.result(timeout=5) == 2
+        assert behind.result(timeout=60) == 2
 
 
 class Noting(ThreadExecutor):
@@ -246,7 +246,7 @@ def test_a_missing_master_is_waited_for_with_one_line(caplog: pytest.LogCaptureF
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert f"worker w1: no master at 127.0.0.1:{port}" in caplog.text
         with running_master(port=port), Client(f"127.0.0.1:{port}") as client:
-            assert client.submit("Echo", 1).result(timeout=10) == 1
+            assert client.submit("Echo", 1).result(timeout=60) == 1
             assert "works again" in caplog.text
             caplog.clear()
         assert [r for r in caplog.records if r.levelno > logging.WARNING] == []
@@ -266,9 +266,9 @@ def test_a_master_that_restarts_is_presented_the_leases_and_no_job_runs_twice(
         leases = [event.seq for event in history(client, JobLeased)]
         master.crash()
         master.start()
-        eventually(lambda: [w.connected for w in client.workers()] == [True], timeout=20)
+        eventually(lambda: [w.connected for w in client.workers()] == [True])
         gate.opened.set()
-        assert [handle.result(timeout=10) for handle in handles] == [0, 1]
+        assert [handle.result(timeout=60) for handle in handles] == [0, 1]
         assert sorted(gate.began) == [0, 1]
         assert client.stats().requeued == {}
         assert [event.seq for event in history(client, JobLeased)] == leases
@@ -289,7 +289,7 @@ def test_a_result_that_ends_while_the_master_is_away_is_reported_later(
         gate.opened.set()
         eventually(lambda: worker._session.busy == 0)
         master.start()
-        assert handle.result(timeout=20) == "x"
+        assert handle.result(timeout=60) == "x"
         assert len(gate.began) == 1
         assert client.job(handle.id).attempts == 1
 
@@ -300,7 +300,7 @@ def test_a_worker_of_another_ledger_drops_what_that_one_gave_it(gate: Gate) -> N
         _give_it_a_job_and_vanish(port, gate)
         gate.opened.set()
         with running_master(port=port), Client(f"127.0.0.1:{port}") as client:
-            assert client.submit("Echo", 1).result(timeout=20) == 1
+            assert client.submit("Echo", 1).result(timeout=60) == 1
             assert client.stats().submitted == client.stats().jobs["COMPLETED"] == 1
 
 
@@ -308,7 +308,7 @@ def _give_it_a_job_and_vanish(port: int, gate: Gate) -> None:
     """A master whose ledger, in its memory, is gone when it ends."""
     with running_master(port=port) as master, Client(master.address) as client:
         eventually(lambda: "Gate" in client.stats().job_types)
-        client.submit("Gate", "x").acknowledged(timeout=10)
+        client.submit("Gate", "x").acknowledged(timeout=60)
         eventually(lambda: gate.began)
         master.crash()
         client.close(timeout=0)
@@ -351,7 +351,7 @@ def test_draining_finishes_what_runs_and_hands_the_rest_back(
     with running_worker(master.address, registry=gate.registry, **QUICK) as worker:
         eventually(lambda: "Gate" in client.stats().job_types)
         # Quick jobs earn credit, so that more than one is held when the gate comes.
-        wait(client.submit_many("Echo", range(200)), timeout=20)
+        wait(client.submit_many("Echo", range(200)), timeout=60)
         running = client.submit("Gate", "runs")
         waiting = client.submit_many("Gate", range(5))
         eventually(lambda: gate.began)
@@ -359,8 +359,8 @@ def test_draining_finishes_what_runs_and_hands_the_rest_back(
         stopping.start()
         eventually(lambda: worker._session.draining)
         gate.opened.set()
-        stopping.join(timeout=20)
-        assert running.result(timeout=5) == "runs"
+        stopping.join(timeout=60)
+        assert running.result(timeout=60) == "runs"
         eventually(lambda: client.workers()[0].state == "left")
     assert gate.began == ["runs"]
     assert client.stats().jobs["QUEUED"] == 5
@@ -372,7 +372,7 @@ def test_draining_hands_back_what_waits_in_the_process_executor(
     master: Master, client: Client
 ) -> None:
     with running_worker(master.address, executor="process", **QUICK) as worker:
-        wait(client.submit_many("Echo", range(200)), timeout=20)
+        wait(client.submit_many("Echo", range(200)), timeout=60)
         running = client.submit("Sleep", 0.5)
         waiting = client.submit_many("Echo", range(50))
         eventually(lambda: worker._executor.running)
@@ -405,7 +405,7 @@ def test_stop_leaves_no_thread_and_no_child() -> None:
         for executor in ("thread", "process"):
             worker = running_worker(master.address, executor=executor, slots=3, **QUICK)
             with worker, Client(master.address) as client:
-                wait(client.submit_many("Echo", range(20)), timeout=20)
+                wait(client.submit_many("Echo", range(20)), timeout=60)
     assert eventually(lambda: service_threads() == [])
     assert job_children() == []
 
@@ -431,7 +431,7 @@ def test_a_worker_that_crashes_is_lost_and_its_job_is_done_elsewhere(
         dying.crash()
         gate.opened.set()
         with running_worker(master.address, "lives", registry=gate.registry, **QUICK):
-            assert handle.result(timeout=10) == 1
+            assert handle.result(timeout=60) == 1
     assert client.stats().requeued == {"worker_lost": 1}
     job = client.job(handle.id)
     assert (job.worker, job.attempts) == ("lives", 2)
@@ -451,7 +451,7 @@ def test_a_paused_worker_is_lost_and_its_late_result_is_refused(
         eventually(lambda: client.stats().requeued == {"worker_lost": 1})
         gate.opened.set()
         with running_worker(master.address, "awake", **given):
-            assert handle.result(timeout=10) == 1
+            assert handle.result(timeout=60) == 1
             before = client.job(handle.id)
             assert before.worker == "awake"
             sleepy.resume()
@@ -459,7 +459,7 @@ def test_a_paused_worker_is_lost_and_its_late_result_is_refused(
             assert client.job(handle.id) == before
             eventually(lambda: {w.state for w in client.workers()} == {"alive"})
         # and it works again
-        assert client.submit("Echo", 1).result(timeout=10) == 1
+        assert client.submit("Echo", 1).result(timeout=60) == 1
     (rejected,) = history(client, ResultRejected)
     assert isinstance(rejected, ResultRejected)
     told = (rejected.job_id, rejected.worker, rejected.reason)
@@ -478,14 +478,14 @@ def test_a_pause_shorter_than_the_timeout_costs_nothing(gate: Gate) -> None:
             eventually(lambda: client.workers()[0].heartbeat_age > 0.6)
             assert client.job(handle.id).status == "RUNNING", "it says nothing meanwhile"
             worker.resume()
-            assert handle.result(timeout=10) == 1
+            assert handle.result(timeout=60) == 1
         assert (client.stats().requeued, client.stats().rejected) == ({}, {})
 
 
 def test_a_paused_worker_begins_nothing(client: Client, master: Master, gate: Gate) -> None:
     with running_worker(master.address, registry=gate.registry, **QUICK) as worker:
         eventually(lambda: "Gate" in client.stats().job_types)
-        wait(client.submit_many("Echo", range(200)), timeout=20)
+        wait(client.submit_many("Echo", range(200)), timeout=60)
         handles = client.submit_many("Gate", range(5))
         eventually(lambda: gate.began)
         worker.pause()
@@ -494,7 +494,7 @@ def test_a_paused_worker_begins_nothing(client: Client, master: Master, gate: Ga
         eventually(lambda: worker._executor.running == ())
         assert gate.began == [0]
         worker.resume()
-        assert [handle.result(timeout=20) for handle in handles] == list(range(5))
+        assert [handle.result(timeout=60) for handle in handles] == list(range(5))
 
 
 def test_a_second_worker_of_the_same_name_replaces_the_first(
@@ -510,7 +510,7 @@ def test_a_second_worker_of_the_same_name_replaces_the_first(
             eventually(lambda: reasons)
             assert "a newer incarnation of 'twin' took its place" in reasons[0]
             gate.opened.set()
-            assert handle.result(timeout=10) == 1
+            assert handle.result(timeout=60) == 1
             beats = client.watch(heartbeats=True)
             seen = Counter(getattr(next(beats), "incarnation", "") for _ in range(5))
             assert len(seen) == 1, "the first one is silent"
@@ -530,7 +530,7 @@ def test_slow_jobs_are_not_hoarded(master: Master, client: Client) -> None:
     ):
         eventually(lambda: len(client.workers()) == 2)
         handles = client.submit_many("Sleep", [0.2] * 10)
-        wait(handles, timeout=20)
+        wait(handles, timeout=60)
     shares = Counter(client.job(handle.id).worker for handle in handles)
     assert shares == {"w1": 5, "w2": 5}
 

@@ -39,7 +39,7 @@ from nucleus.rpc.access import Access
 
 Mode = Literal["threads", "processes"]
 
-READY_TIMEOUT = 20.0  # seconds until all workers have said hello
+READY_TIMEOUT = 60.0  # seconds until all workers have said hello
 CLOSE_TIMEOUT = 0.5  # seconds for what the cluster's own client has not sent yet
 HEARTBEATS = 0.3  # of the timeout: three in a row may be lost
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from nucleus.client import JobHandle
 from nucleus.cluster import Cluster
 
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds: on a machine that has much else to do
 LOOK = 0.02  # seconds between two looks
 
 
