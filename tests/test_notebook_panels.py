@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from nucleus.cluster import Cluster
+from nucleus.history.observations import Fault
 from nucleus.notebook import FaultPanel, MetricsPanel, Playground, SubmitPanel, subshell
 from nucleus.notebook.chart import chart, say
 from nucleus.notebook.later import Later
@@ -122,7 +123,11 @@ def test_the_metrics_panel_draws_what_the_scrape_endpoint_says(cluster: Cluster)
     panel = MetricsPanel(cluster, interval=0.1)
     try:
         eventually(lambda: panel.samples and panel.samples[-1].heartbeat_age)
+        cluster.kill("worker-1", "pause")
+        cluster.resume("worker-1")
+        eventually(lambda: "fault: freeze of worker-1" in panel.plot.value)
         eventually(lambda: "Jobs:" in panel.said.value)  # the last to be written
+        assert [(fault.kind, fault.target) for fault in panel.faults] == [("freeze", "worker-1")]
         assert "heartbeat age (s)" in panel.plot.value
         assert "lost at 10 s" in panel.plot.value
         assert "worker-1" in panel.plot.value
@@ -157,6 +162,17 @@ def test_a_chart_has_units_a_legend_and_words() -> None:
         assert text in drawing
     assert f'aria-label="{say(samples(), 10.0)}"' in drawing
     assert say(samples(), 10.0).endswith("Silent: w2.")
+
+
+def test_a_chart_shades_the_faults_and_tells_of_them() -> None:
+    faults = [Fault(103.0, 108.0, "freeze", "<w2>"), Fault(110.0, None, "crash", "w1")]
+    drawing = chart(samples(), 10.0, faults)
+    assert drawing.count("<title>fault: freeze of &lt;w2&gt;</title>") == 2  # in each plot
+    width = (640 - 52 - 150) * 5 / 14  # 5 of 14 seconds
+    assert drawing.count(f'width="{width:.1f}"') == 2
+    assert drawing.count(">fault</text>") == 2
+    assert "Injected: 2 faults: freeze (1), crash (1)." in drawing
+    assert "fault" not in chart(samples(), 10.0)
 
 
 def test_a_chart_stays_inside_its_frame_from_the_first_sample_on() -> None:

@@ -1,7 +1,9 @@
 """Jobs and heartbeat ages from samples of the scrape endpoint."""
 
 import pytest
+from pytest import approx
 
+from nucleus.history.observations import Fault
 from nucleus.pictures import Sample, queue_and_heartbeats
 from tests.pictures_support import artist, labels
 
@@ -49,6 +51,25 @@ def test_the_words_say_who_is_silent() -> None:
         "Over 10 seconds at most 20 jobs were queued; 30 were completed at the end."
         " Silent: worker-0."
     )
+
+
+def test_faults_are_shaded_where_samples_were_taken_and_told_in_words() -> None:
+    before = Fault(900.0, 950.0, "freeze", "worker-1")
+    faults = [
+        before,
+        Fault(1_002.0, 1_004.0, "freeze", "worker-0"),
+        Fault(1_006.0, None, "crash", "a"),
+    ]
+    picture = queue_and_heartbeats(samples(2), faults)
+    for axes in picture.axes:
+        (shade,) = axes.patches
+        assert shade.get_label() == "fault: freeze (1)"
+        assert shade.get_extents().transformed(axes.transData.inverted()).intervalx == approx(
+            [2, 4]
+        )
+        assert artist(axes, "fault: crash (1)").get_offsets()[0][0] == 6.0
+    assert {"fault: freeze (1)", "fault: crash (1)"} < set(labels(picture))
+    assert picture.words.endswith(" Injected: 2 faults: freeze (1), crash (1).")
 
 
 def test_without_samples_it_says_what_to_do() -> None:

@@ -41,7 +41,7 @@ def test_jobs_that_the_recording_saw_only_half_of_are_not_counted() -> None:
     story.submit(0)
     story.lease(1, "story-0000009999", "worker-1")
     history = story.end()
-    flow = flow_of(history, TimeAxis(history))
+    flow = flow_of(history, TimeAxis.of(history))
     assert (flow.queued[-1], flow.running[-1]) == (1, 0)
 
 
@@ -70,7 +70,7 @@ def test_the_words_say_how_deep_the_queue_was_and_how_fast_it_moved() -> None:
 
 def test_latency_is_split_into_waiting_and_running() -> None:
     history = a_crash()
-    took = times_of(history, TimeAxis(history))
+    took = times_of(history, TimeAxis.of(history))
     assert [(t.ended, t.total, t.wait, t.run) for t in took] == [(7, 6, 1, 5), (22, 21, 15, 6)]
 
 

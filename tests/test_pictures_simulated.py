@@ -52,7 +52,7 @@ def test_a_retry_comes_after_the_attempt_that_was_lost_or_failed() -> None:
 
 @every_seed
 def test_the_queue_is_empty_when_the_run_has_drained(seed: int) -> None:
-    flow = flow_of(run(seed), TimeAxis(run(seed)))
+    flow = flow_of(run(seed), TimeAxis.of(run(seed)))
     assert (flow.queued[-1], flow.running[-1]) == (0, 0)
     assert min(flow.queued) == min(flow.running) == 0
     assert len(flow.submitted_at) == sum(map(len, flow.ended_at.values()))

@@ -13,7 +13,7 @@ from nucleus.rpc.loop import LoopThread
 
 Fault = Literal["crash", "pause", NetworkFault]
 Service = Literal["master", "monitoring", "dashboard"]  # the parts that are no workers
-Listener = Callable[[str, str, bool], None]  # kind of fault, its target, whether it is over
+Listener = Callable[[str, str, bool], object]  # kind of fault, its target, whether it is over
 
 FAULTS = ("crash", "pause", *NETWORK_FAULTS)
 

@@ -21,6 +21,7 @@ import grpc.aio
 
 from nucleus.client.connection import CALL_TIMEOUT, Connection
 from nucleus.cluster.cluster import Cluster
+from nucleus.cluster.fault_log import FaultLog
 from nucleus.cluster.recorded import RecordedClient
 from nucleus.cluster.tables import read_tables
 from nucleus.cluster.uninterrupted import uninterrupted
@@ -66,7 +67,7 @@ class Recorder:
         self._recording = False
         self._began = 0.0  # Unix seconds: what had happened until then has been seen
         self._heard: dict[str, float] = {}  # incarnation -> its last heartbeat, Unix seconds
-        self._broken: dict[tuple[str, str], float] = {}  # (kind, target) -> since when
+        self._faults = FaultLog()
         self._arrived = threading.Condition()
         self._connection: Connection | None = None  # to the master that is being watched
         self._call: grpc.aio.UnaryStreamCall[pb.WatchEventsRequest, pb.EventBatch] | None = None
@@ -143,9 +144,8 @@ class Recorder:
         """
         if complete:
             self._catch_up()
-        open_faults = [Fault(at, None, *what) for what, at in self._broken.items()]
         history = History(
-            [*self._noted, *open_faults],
+            [*self._noted, *self._faults.faults],
             source="cluster",
             seed=self._seed,
             settings=self._cluster.about,
@@ -159,23 +159,11 @@ class Recorder:
     # ---- faults -----------------------------------------------------------------------
 
     def _on_fault(self, kind: str, target: str, over: bool) -> None:
-        now = time.time()
+        ended = self._faults.hear(kind, target, over)
         if kind == "take-over":
-            frozen = self._broken.pop(("freeze", target), now)
-            self.note(Fault(frozen, now, kind, target))
             self._look_again()
-        elif not over:
-            self._broken.setdefault((kind, target), now)
-        elif self._mend(kind, target, now) > FROZEN and (kind, target) == ("freeze", "master"):
-            self.note(Serving(now, 0))  # it gives everybody a fresh allowance
-
-    def _mend(self, kind: str, target: str, now: float) -> float:
-        """Note a fault that is over; return how long it lasted, 0 when there was none."""
-        since = self._broken.pop((kind, target), None)
-        if since is None:
-            return 0.0
-        self.note(Fault(since, now, kind, target))
-        return now - since
+        elif (kind, target) == ("freeze", "master") and _lasted(ended) > FROZEN:
+            self.note(Serving(time.time(), 0))  # it gives everybody a fresh allowance
 
     # ---- events -----------------------------------------------------------------------
 
@@ -303,6 +291,11 @@ def counted(source: str, at: float, submitted: int, jobs: Any, next_seq: int = 0
         jobs["CANCELLED"],
         next_seq,
     )
+
+
+def _lasted(fault: Fault | None) -> float:
+    """Seconds; 0 for what did not happen, or is not over."""
+    return 0.0 if fault is None or fault.until is None else fault.until - fault.at
 
 
 def _is_the_end() -> bool:

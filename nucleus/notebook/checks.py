@@ -86,7 +86,7 @@ def _ranks(moments: Sequence[float | None]) -> list[int]:
 
 def waiting_at(history: History, seconds: Sequence[float]) -> list[Point]:
     """How many jobs waited, so many seconds after the last was submitted: pairs of both."""
-    flow = flow_of(history, TimeAxis(history))
+    flow = flow_of(history, TimeAxis.of(history))
     begin = max(flow.submitted_at, default=0.0)
     steps = list(zip(flow.times, flow.queued, strict=True))
     return [(after, [n for at, n in steps if at <= begin + after][-1]) for after in seconds]

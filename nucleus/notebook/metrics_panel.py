@@ -7,6 +7,7 @@ import ipywidgets as widgets
 
 from nucleus.cluster import Cluster
 from nucleus.core.limits import Limits
+from nucleus.history.observations import Fault
 from nucleus.notebook.chart import chart, say
 from nucleus.notebook.fallback import Bundle, bundle
 from nucleus.notebook.feed import feed_of
@@ -22,7 +23,7 @@ class MetricsPanel:
     """Queue depth and heartbeat ages, from ``http://…/metrics`` or that of a cluster.
 
     It looks once a second until :meth:`stop`, or until the cluster stops. ``box`` is the
-    widget, and ``samples`` what it saw, oldest first.
+    widget, ``samples`` what it saw, oldest first, and ``faults`` what was done to the cluster.
     """
 
     def __init__(self, source: Cluster | str, interval: float = INTERVAL) -> None:
@@ -30,8 +31,7 @@ class MetricsPanel:
         self.plot = widgets.HTML()
         self.said = widgets.HTML(NOTHING_YET)
         self.box = widgets.VBox([self.plot, self.said])
-        url = source if isinstance(source, str) else source.scrape_url
-        self._sampler = Sampler(url, interval, self._show)
+        self._sampler = Sampler(source, interval, self._show)
         if isinstance(source, Cluster):
             feed_of(source.client).listen(self._follow)
 
@@ -44,13 +44,18 @@ class MetricsPanel:
         """What was seen, oldest first."""
         return self._sampler.samples
 
+    @property
+    def faults(self) -> list[Fault]:
+        """What the cluster was made to suffer meanwhile; they are shaded."""
+        return self._sampler.faults
+
     def stop(self) -> None:
         """Look no more. Idempotent."""
         self._sampler.stop()
 
     def _show(self) -> None:
         samples = self._sampler.samples
-        self.plot.value = chart(samples, self._timeout)
+        self.plot.value = chart(samples, self._timeout, self.faults)
         self.said.value = html.escape(say(samples, self._timeout))
 
     def _follow(self, view: View) -> None:

@@ -25,7 +25,7 @@ def away(cluster: Cluster, part: Service) -> Iterator[None]:
 
 def longest_gap(history: History) -> float:
     """Seconds between the two ends of jobs that were furthest apart; 0 without two."""
-    ended = flow_of(history, TimeAxis(history)).ended_at
+    ended = flow_of(history, TimeAxis.of(history)).ended_at
     moments = sorted(moment for moments in ended.values() for moment in moments)
     return max((after - before for before, after in pairwise(moments)), default=0.0)
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from nucleus.cluster import Cluster, FaultLog
+from nucleus.history.observations import Fault
 from nucleus.pictures import Sample
 
 logger = logging.getLogger("nucleus.notebook")
@@ -22,16 +24,20 @@ HEARTBEAT = "nucleus_worker_last_heartbeat_timestamp_seconds"
 class Sampler:
     """Samples ``http://…/metrics`` from a background thread until it is stopped.
 
-    ``on_look`` is called from that thread after each look that found something.
+    Of a cluster it remembers the faults as well, of which the endpoint says nothing. ``on_look``
+    is called from that thread after each look that found something.
     """
 
     def __init__(
         self,
-        scrape_url: str,
+        source: Cluster | str,
         interval: float = INTERVAL,
         on_look: Callable[[], None] = lambda: None,
     ) -> None:
-        self._url = scrape_url
+        self._faults = FaultLog()
+        if isinstance(source, Cluster):
+            source.listen(self._faults.hear)
+        self._url = source if isinstance(source, str) else source.scrape_url
         self._on_look = on_look
         self._interval = interval
         self._samples: deque[Sample] = deque(maxlen=KEPT)
@@ -43,6 +49,11 @@ class Sampler:
     def samples(self) -> list[Sample]:
         """What was seen so far, oldest first."""
         return list(self._samples)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What the cluster was made to suffer so far."""
+        return self._faults.faults
 
     def stop(self) -> None:
         """Look no more; what was seen stays. Idempotent."""

@@ -52,7 +52,7 @@ Point = tuple[float, float]
 
 def gantt(history: History) -> Drawing:
     """Draw the attempts of each worker over the seconds of the history."""
-    attempts, time = attempts_of(history), TimeAxis(history)
+    attempts, time = attempts_of(history), TimeAxis.of(history)
     rows = workers_of(attempts)
     height = rows_height(len(rows))
     drawing = Drawing(WIDTH, height + 1.1, _words(history, attempts, time))

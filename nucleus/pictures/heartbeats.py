@@ -91,7 +91,7 @@ def _gaps(marks: Sequence[tuple[float, bool]], end: float) -> Iterator[Band]:
 
 def heartbeats(history: History) -> Drawing:
     """Draw the heartbeats of each worker over the seconds of the history."""
-    heard, time = heard_of(history), TimeAxis(history)
+    heard, time = heard_of(history), TimeAxis.of(history)
     height = rows_height(len(heard))
     drawing = Drawing(WIDTH, height + 1.1, _words(history, heard, time))
     axes = drawing.subplots()

@@ -64,7 +64,7 @@ def latencies(history: History) -> Drawing:
 
     Both axes of durations are logarithmic, in ms or in s, whatever suits the median.
     """
-    time = TimeAxis(history)
+    time = TimeAxis.of(history)
     times = times_of(history, time)
     unit, factor = _unit(times)
     drawing = Drawing(WIDTH, 6.2, _words(times, time, unit, factor))

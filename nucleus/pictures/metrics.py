@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nucleus.core.limits import Limits
+from nucleus.history.observations import Fault
 from nucleus.pictures.drawing import Drawing
 from nucleus.pictures.style import (
     COMPLETED,
@@ -19,6 +20,7 @@ from nucleus.pictures.style import (
     dress,
     legend,
 )
+from nucleus.pictures.time_axis import LABEL, TimeAxis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,18 +38,23 @@ class Sample:
     heartbeat_age: dict[str, float] = field(default_factory=dict)  # seconds, by worker
 
 
-def queue_and_heartbeats(samples: Sequence[Sample]) -> Drawing:
+def queue_and_heartbeats(samples: Sequence[Sample], faults: Sequence[Fault] = ()) -> Drawing:
     """Draw jobs by status above heartbeat ages by worker, over the same seconds.
 
+    The scrape endpoint knows nothing of ``faults``: who injects them does, and they are shaded.
     Raises ``ValueError`` without samples.
     """
     if not samples:
         raise ValueError("samples: none were taken; run the sampler for some seconds first")
-    drawing = Drawing(WIDTH, 5.6, _words(samples))
+    time = TimeAxis(samples[0].at, samples[-1].at, faults)
+    drawing = Drawing(WIDTH, 5.6, _words(samples) + time.words())
     above, below = drawing.subplots(2, 1, sharex=True)
-    seconds = [sample.at - samples[0].at for sample in samples]
+    seconds = [time(sample.at) for sample in samples]
     _draw_jobs(above, seconds, samples)
     _draw_ages(below, seconds, samples)
+    for axes in (above, below):
+        time.fit(axes)
+        time.shade(axes)
     legend(drawing)
     return drawing
 
@@ -65,7 +72,7 @@ def _draw_jobs(axes: "Axes", seconds: list[float], samples: Sequence[Sample]) ->
 
 
 def _draw_ages(axes: "Axes", seconds: list[float], samples: Sequence[Sample]) -> None:
-    dress(axes, "How long ago each worker was heard", "time (s)", "heartbeat age (s)")
+    dress(axes, "How long ago each worker was heard", LABEL, "heartbeat age (s)")
     names = by_number(name for sample in samples for name in sample.heartbeat_age)
     for index, name in enumerate(names):
         ages = [sample.heartbeat_age.get(name, float("nan")) for sample in samples]

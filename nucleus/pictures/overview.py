@@ -20,7 +20,7 @@ class Overview(Drawing):
     """Three views of one history above each other, over the same seconds."""
 
     def __init__(self, history: History) -> None:
-        time, attempts, heard = TimeAxis(history), attempts_of(history), heard_of(history)
+        time, attempts, heard = TimeAxis.of(history), attempts_of(history), heard_of(history)
         flow = flow_of(history, time)
         high, higher = (
             min(TALLEST, rows_height(rows)) for rows in (len(workers_of(attempts)), len(heard))

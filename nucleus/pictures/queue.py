@@ -79,7 +79,7 @@ def flow_of(history: History, time: TimeAxis) -> Flow:
 
 def queue_and_throughput(history: History) -> Drawing:
     """Draw queued and running jobs above submitted and ended jobs per second."""
-    time = TimeAxis(history)
+    time = TimeAxis.of(history)
     flow = flow_of(history, time)
     drawing = Drawing(WIDTH, 5.4, _words(flow, time))
     above, below = drawing.subplots(2, 1, sharex=True)

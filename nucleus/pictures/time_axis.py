@@ -1,7 +1,7 @@
 """The time axis that all pictures of one history share, and the faults shaded on it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,20 +18,28 @@ LASTING = ("freeze", "pause", "partition", "mute", "deaf", "slow", "drop")
 
 
 class TimeAxis:
-    """Seconds since the first observation of ``history``, and its faults.
+    """Seconds since ``start``, until ``end`` (both Unix seconds), and the faults in between."""
 
-    Raises ``ValueError`` when the history is empty.
-    """
+    def __init__(self, start: float, end: float, faults: Iterable[Fault] = ()) -> None:
+        self.start = start
+        self.end = max(end, start + 0.001)
+        self._faults: dict[str, list[Fault]] = defaultdict(list)
+        for fault in faults:
+            if fault.at <= self.end and self.until(fault) >= start:
+                self._faults[fault.kind].append(fault)
 
-    def __init__(self, history: History) -> None:
+    @classmethod
+    def of(cls, history: History) -> "TimeAxis":
+        """From the first observation to the last. Raises ``ValueError`` without any."""
         if not history.observations:
             raise ValueError("history: nothing was observed, so there is nothing to draw")
-        self.start = history.observations[0].at
-        self.end = max(history.observations[-1].at, self.start + 0.001)
-        self._faults: dict[str, list[Fault]] = defaultdict(list)
-        for seen in history.observations:
-            if isinstance(seen, Fault):
-                self._faults[seen.kind].append(seen)
+        faults = (seen for seen in history.observations if isinstance(seen, Fault))
+        return cls(history.observations[0].at, history.observations[-1].at, faults)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Those that it shows, kind by kind."""
+        return [fault for faults in self._faults.values() for fault in faults]
 
     @property
     def length(self) -> float:
@@ -50,9 +58,9 @@ class TimeAxis:
         """Shade the faults on ``axes``, each on the row of its target where it has one."""
         for (kind, faults), look in zip(self._faults.items(), _looks(), strict=False):
             label = f"fault: {kind} ({len(faults)})"
-            moments = [fault for fault in faults if self._until(fault) <= fault.at]
+            moments = [fault for fault in faults if self.until(fault) <= fault.at]
             for fault in faults:
-                if self._until(fault) > fault.at:
+                if self.until(fault) > fault.at:
                     self._shade(axes, fault, rows, look, label)
             if moments:
                 self._mark(axes, moments, rows, look, label)
@@ -61,8 +69,8 @@ class TimeAxis:
         self, axes: "Axes", fault: Fault, rows: Mapping[str, int] | None, look: "_Look", label: str
     ) -> None:
         axes.axvspan(
-            self(fault.at),
-            self(self._until(fault)),
+            max(0.0, self(fault.at)),
+            self(self.until(fault)),
             *_span(fault.target, rows),
             facecolor=look.colour,
             edgecolor=look.colour,
@@ -94,7 +102,8 @@ class TimeAxis:
             label=label,
         )
 
-    def _until(self, fault: Fault) -> float:
+    def until(self, fault: Fault) -> float:
+        """When a fault ended, as far as the axis goes; its beginning, when it was over at once."""
         if fault.until is None:
             return self.end if fault.kind in LASTING else fault.at
         return min(fault.until, self.end)
