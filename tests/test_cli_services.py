@@ -183,7 +183,7 @@ def test_ctrl_c_ends_a_stop_that_takes_too_long(master: Master) -> None:
         Client(master.address) as client,
         running(*worker_of(master, "--drain", "60")) as child,
     ):
-        job = client.submit("Sleep", 60).id
+        job = client.submit("Sleep", 600).id
         eventually(lambda: is_running(client, job))
         child.process.send_signal(signal.SIGTERM)
         until_it_says(child, "stopping: SIGTERM")

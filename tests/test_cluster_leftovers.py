@@ -18,10 +18,10 @@ from nucleus.core.errors import NucleusError
 from tests.support import eventually
 
 # Programs that go on until somebody ends them, or for a minute should a test fail to.
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('ready', flush=True); time.sleep(60)"
+    "print('ready', flush=True); time.sleep(600)"
 )
 # Records a child of its own as a part, says its id, and dies without a word.
 OWNER = f"""

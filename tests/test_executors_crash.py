@@ -154,12 +154,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 def test_a_function_of_main_runs_in_a_child_that_does_not_import_main(tmp_path: Path) -> None:
-    script = Script(tmp_path, "Sleep", "60")
+    script = Script(tmp_path, "Sleep", "600")
     assert script.lines[0] == "main runs as __main__"
     assert script.lines[2] == "result 42 None"
     assert script.close() == ""
     assert script.process.returncode == 0
-    eventually(lambda: not any(alive(pid) for pid in script.pids))
+    # Long before the job that sleeps would have ended by itself.
+    eventually(lambda: not any(alive(pid) for pid in script.pids), timeout=10)
 
 
 def die_with(script: Script) -> None:
@@ -171,7 +172,7 @@ def die_with(script: Script) -> None:
 
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    die_with(Script(tmp_path, "Sleep", "60"))
+    die_with(Script(tmp_path, "Sleep", "600"))
 
 
 def test_a_child_whose_job_holds_the_lock_dies_with_its_parent(tmp_path: Path) -> None:

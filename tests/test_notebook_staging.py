@@ -33,7 +33,7 @@ def test_the_end_of_a_worker_is_waited_for_until_the_master_knows_it(cluster: Cl
 
 
 def test_a_cursed_job_takes_down_as_many_workers_as_it_has_attempts(cluster: Cluster) -> None:
-    job = cluster.client.submit("Sleep", 60, max_attempts=2)
+    job = cluster.client.submit("Sleep", 600, max_attempts=2)
     dead = curse(cluster, job)
     assert "was lost; attempt 2 was the last" in str(job.exception())
     assert len(dead) == 2
@@ -41,7 +41,7 @@ def test_a_cursed_job_takes_down_as_many_workers_as_it_has_attempts(cluster: Clu
 
 
 def test_a_curse_ends_with_the_last_worker(cluster: Cluster) -> None:
-    job = cluster.client.submit("Sleep", 60, max_attempts=100)
+    job = cluster.client.submit("Sleep", 600, max_attempts=100)
     assert sorted(curse(cluster, job)) == ["worker-1", "worker-2", "worker-3"]
     assert not job.done()
 

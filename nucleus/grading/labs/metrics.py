@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -92,19 +93,19 @@ class _Run:
     seen: Counter[str] = field(default_factory=Counter)
     arrows: list[Arrow] = field(default_factory=list)
 
-    def take(self, exporter: object, step: Step) -> None:
+    def take(self, exporter: Any, step: Step) -> None:
         ask, at = self.witness.ask, step.at
         if step.what == "push":
-            ask(lambda: exporter.push(at, step.worker, step.jobs))  # type: ignore[attr-defined]
+            ask(lambda: exporter.push(at, step.worker, step.jobs))
             self.latest[step.worker] = step
             self._arrow(step, step.worker, "exporter", f"push {step.jobs}")
         elif step.what == "forget":
-            ask(lambda: exporter.forget(step.worker))  # type: ignore[attr-defined]
+            ask(lambda: exporter.forget(step.worker))
             self.seen["forget"] += self.latest.pop(step.worker, None) is not None
             self._arrow(step, step.worker, "exporter", "forget")
         else:
             self._arrow(step, "exporter", "Prometheus", "text")
-            text = ask(lambda: exporter.text(at))  # type: ignore[attr-defined]
+            text = ask(lambda: exporter.text(at))
             if not self.witness.failed:
                 self._scraped(text, at)
 
