@@ -27,8 +27,8 @@ class NonsenseMaster(JobQueueServiceServicer):
         } | answers
         self._stopped = threading.Event()
 
-    def SendJobs(self, request: Any, context: Any) -> Any:
-        return self._answers["SendJobs"]
+    def SendJobsStream(self, requests: Any, context: Any) -> Any:
+        return _each(requests, self._answers["SendJobs"])
 
     def LookupJobs(self, request: Any, context: Any) -> Any:
         return pb.LookupJobsReply(ledger_id="a")
@@ -41,8 +41,8 @@ class NonsenseMaster(JobQueueServiceServicer):
         yield self._answers["GetJobs"]
         self._stopped.wait()
 
-    def SendResults(self, request: Any, context: Any) -> Any:
-        return self._answers["SendResults"]
+    def SendResultsStream(self, requests: Any, context: Any) -> Any:
+        return _each(requests, self._answers["SendResults"])
 
     def Heartbeat(self, request: Any, context: Any) -> Any:
         return pb.HeartbeatReply()
@@ -50,6 +50,14 @@ class NonsenseMaster(JobQueueServiceServicer):
     def stop(self) -> None:
         """End the streams."""
         self._stopped.set()
+
+
+def _each(requests: Iterator[Any], answer: Any) -> Iterator[Any]:
+    """The same answer to each request; without one, the end."""
+    for _ in requests:
+        if answer is None:
+            return
+        yield answer
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from nucleus.core.errors import Unavailable
 from nucleus.rpc.access import OPEN, Access
 from nucleus.rpc.backoff import Backoff
 from nucleus.rpc.channel import open_channel
+from nucleus.rpc.conversation import Conversation
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 from nucleus.rpc.status import PASSING, handshake_failure, rpc_error
 
@@ -29,6 +30,7 @@ class Connection:
         self.address = address
         self._channel = open_channel(address, access)
         self.stub = JobQueueServiceStub(self._channel)
+        self.submitting = Conversation(self.stub.SendJobsStream)
         self._outage = self.backoff()  # one for all calls of ask: an outage is logged once
 
     def backoff(self) -> Backoff:
@@ -62,4 +64,5 @@ class Connection:
 
     async def close(self) -> None:
         """Drop the connection."""
+        self.submitting.end()
         await self._channel.close()

@@ -202,7 +202,7 @@ class Tracker:
         orders = [convert.order_to_message(order) for order in batch]
         request = pb.SendJobsRequest(client_id=self._session.client_id, orders=orders)
         try:
-            reply = await self._connection.stub.SendJobs(request, timeout=SEND_TIMEOUT)
+            reply = await self._connection.submitting.ask(request, SEND_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             return self._not_sent(batch, error)
         outcomes = convert.outcomes_from_message(reply)

@@ -73,6 +73,10 @@ class TokenChannel:
         """Make a method with a stream of answers."""
         return partial(self._channel.unary_stream(*arguments, **options), metadata=self._shown)
 
+    def stream_stream(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
+        """Make a method with a stream of requests and one of answers."""
+        return partial(self._channel.stream_stream(*arguments, **options), metadata=self._shown)
+
     async def close(self) -> None:
         """Drop the connection."""
         await self._channel.close()

@@ -44,6 +44,11 @@ class JobQueueServiceStub:
                 request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsRequest.SerializeToString,
                 response_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsReply.FromString,
                 _registered_method=True)
+        self.SendJobsStream = channel.stream_stream(
+                '/nucleus.rpc.JobQueueService/SendJobsStream',
+                request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsRequest.SerializeToString,
+                response_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsReply.FromString,
+                _registered_method=True)
         self.GetJobs = channel.unary_stream(
                 '/nucleus.rpc.JobQueueService/GetJobs',
                 request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.GetJobsRequest.SerializeToString,
@@ -56,6 +61,11 @@ class JobQueueServiceStub:
                 _registered_method=True)
         self.SendResults = channel.unary_unary(
                 '/nucleus.rpc.JobQueueService/SendResults',
+                request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsRequest.SerializeToString,
+                response_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsReply.FromString,
+                _registered_method=True)
+        self.SendResultsStream = channel.stream_stream(
+                '/nucleus.rpc.JobQueueService/SendResultsStream',
                 request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsRequest.SerializeToString,
                 response_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsReply.FromString,
                 _registered_method=True)
@@ -113,6 +123,13 @@ class JobQueueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendJobsStream(self, request_iterator, context):
+        """The same again and again, on one call: each request is answered before the next is read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJobs(self, request, context):
         """A worker introduces itself and receives jobs for as long as the stream lives.
         """
@@ -129,6 +146,13 @@ class JobQueueServiceServicer:
 
     def SendResults(self, request, context):
         """Report many results; one outcome per result, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendResultsStream(self, request_iterator, context):
+        """The same again and again, on one call: each request is answered before the next is read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +220,11 @@ def add_JobQueueServiceServicer_to_server(servicer, server):
                     request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsRequest.FromString,
                     response_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsReply.SerializeToString,
             ),
+            'SendJobsStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.SendJobsStream,
+                    request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsRequest.FromString,
+                    response_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendJobsReply.SerializeToString,
+            ),
             'GetJobs': grpc.unary_stream_rpc_method_handler(
                     servicer.GetJobs,
                     request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.GetJobsRequest.FromString,
@@ -208,6 +237,11 @@ def add_JobQueueServiceServicer_to_server(servicer, server):
             ),
             'SendResults': grpc.unary_unary_rpc_method_handler(
                     servicer.SendResults,
+                    request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsRequest.FromString,
+                    response_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsReply.SerializeToString,
+            ),
+            'SendResultsStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.SendResultsStream,
                     request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsRequest.FromString,
                     response_serializer=nucleus_dot_rpc_dot_job__queue__pb2.SendResultsReply.SerializeToString,
             ),
@@ -312,6 +346,33 @@ class JobQueueService:
             _registered_method=True)
 
     @staticmethod
+    def SendJobsStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nucleus.rpc.JobQueueService/SendJobsStream',
+            nucleus_dot_rpc_dot_job__queue__pb2.SendJobsRequest.SerializeToString,
+            nucleus_dot_rpc_dot_job__queue__pb2.SendJobsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetJobs(request,
             target,
             options=(),
@@ -380,6 +441,33 @@ class JobQueueService:
             request,
             target,
             '/nucleus.rpc.JobQueueService/SendResults',
+            nucleus_dot_rpc_dot_job__queue__pb2.SendResultsRequest.SerializeToString,
+            nucleus_dot_rpc_dot_job__queue__pb2.SendResultsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendResultsStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nucleus.rpc.JobQueueService/SendResultsStream',
             nucleus_dot_rpc_dot_job__queue__pb2.SendResultsRequest.SerializeToString,
             nucleus_dot_rpc_dot_job__queue__pb2.SendResultsReply.FromString,
             options,

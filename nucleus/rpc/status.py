@@ -3,6 +3,7 @@
 from typing import TypeGuard
 
 import grpc
+import grpc.aio
 
 from nucleus.core.errors import (
     AlreadyExists,
@@ -58,6 +59,15 @@ PASSING = frozenset(
 
 # Carries the refusal's reason beside the status, for programs.
 REASON_KEY = "nucleus-reason"
+
+
+def failed(
+    code: grpc.StatusCode, details: str, reason: tuple[tuple[str, str], ...] = ()
+) -> grpc.aio.AioRpcError:
+    """The error of a call that ended with a status, and perhaps with the reason of a refusal."""
+    return grpc.aio.AioRpcError(
+        code, grpc.aio.Metadata(), grpc.aio.Metadata(*reason), details=details
+    )
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> Reason | None:

@@ -19,6 +19,7 @@ import grpc
 import grpc.aio
 
 from nucleus.rpc import job_queue_pb2 as pb
+from nucleus.rpc.status import failed
 from nucleus.sim.network import DOWN, UP, Link
 from nucleus.sim.world import Process, World
 
@@ -27,13 +28,6 @@ NOTICED = 2.0  # seconds within which an end notices that a connection broke
 KEEPALIVE = 15.0  # seconds after which a connection that says nothing is given up
 
 Code = grpc.StatusCode
-
-
-def failed(code: Code, details: str, reason: tuple[tuple[str, str], ...] = ()) -> Any:
-    """The error of a call that ended with a status."""
-    return grpc.aio.AioRpcError(
-        code, grpc.aio.Metadata(), grpc.aio.Metadata(*reason), details=details
-    )
 
 
 class Channel:
@@ -50,6 +44,10 @@ class Channel:
     def unary_stream(self, path: str, **_: Any) -> Callable[..., "StreamCall"]:
         """Make a method with a stream of answers."""
         return partial(StreamCall, self, path.rpartition("/")[2])
+
+    def stream_stream(self, path: str, **_: Any) -> Callable[..., "ConversationCall"]:
+        """Make a method with questions and answers in turn."""
+        return partial(ConversationCall, self, path.rpartition("/")[2].removesuffix("Stream"))
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -173,6 +171,40 @@ class UnaryCall(Call):
         if future.cancelled():
             self.give_up()
         self.over = True
+
+
+class ConversationCall:
+    """A call with questions and answers in turn: each question is a call of its own here.
+
+    More can happen to those: a stream does not double a message, nor have one overtake another.
+    """
+
+    def __init__(self, channel: Channel, method: str) -> None:
+        self._ask = partial(UnaryCall, channel, method)
+        self._asked: UnaryCall | None = None
+        self._over = False
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._over
+
+    async def write(self, question: Any) -> None:
+        """Ask."""
+        self._asked = self._ask(question)
+
+    async def read(self) -> Any:
+        """The answer; raises ``AioRpcError``, and has ended then."""
+        assert self._asked is not None
+        try:
+            return await self._asked
+        except BaseException:
+            self._over = True
+            raise
+
+    def cancel(self) -> bool:
+        """End it from this side; whoever waits for an answer was cancelled already."""
+        self._over = True
+        return True
 
 
 class StreamCall(Call):

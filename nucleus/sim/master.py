@@ -14,12 +14,13 @@ from nucleus.core.limits import Limits
 from nucleus.core.rules import Rules
 from nucleus.history.observations import Abandoned, Beat, Counted, Serving
 from nucleus.jobs import Registry
+from nucleus.rpc.status import failed
 from nucleus.services.master.catalog import RegistryCatalog
 from nucleus.services.master.engine import Engine
 from nucleus.services.master.metrics import MasterCollector
 from nucleus.services.master.service import DRAIN
 from nucleus.services.master.servicer import JobQueueService
-from nucleus.sim.calls import Call, Code, Server, StreamCall, failed
+from nucleus.sim.calls import Call, Code, Server, StreamCall
 from nucleus.sim.disk import Disk, DiskThreads, SimStore
 from nucleus.sim.seams import InOrder
 from nucleus.sim.world import World

@@ -122,7 +122,8 @@ class Master:
         engine = self._engine
         guards = [TokenGuard(self._token)] if self._token else []
         self._server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=guards)
-        add_JobQueueServiceServicer_to_server(JobQueueService(engine, self._catalog), self._server)
+        self._service = JobQueueService(engine, self._catalog)
+        add_JobQueueServiceServicer_to_server(self._service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (SERVICE, HEALTH, reflection.SERVICE_NAME), self._server
@@ -132,7 +133,7 @@ class Master:
             await engine.start()
         except NucleusError:
             await engine.let_go()
-            del self._server, self._health, self._engine
+            del self._server, self._service, self._health, self._engine
             raise
         await self._server.start()
 
@@ -186,13 +187,19 @@ class Master:
         if self._pusher is not None:
             self._pusher.stop(delete=delete_metrics)
         running.run(ending())
-        del self._server, self._health, self._engine  # else gRPC keeps a thread for them
+        del (
+            self._server,
+            self._service,
+            self._health,
+            self._engine,
+        )  # else gRPC keeps a thread for them
         loop.release()
 
     async def _stop(self) -> None:
         await self._health.enter_graceful_shutdown()
         self._engine.streams.close_all()
         self._engine.watchers.close_all()
+        self._service.hang_up()
         await self._server.stop(DRAIN)
         await self._engine.stop()
 

@@ -23,6 +23,7 @@ from nucleus.rpc.chunks import MAX_SIZE, chunks
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceServicer
 from nucleus.rpc.status import CODES, REASON_KEY
 from nucleus.services.master.catalog import RegistryCatalog
+from nucleus.services.master.conversations import Conversations
 from nucleus.services.master.engine import Engine, NotServing
 from nucleus.services.master.state import cluster_state
 from nucleus.services.master.streams import WorkerStream
@@ -43,6 +44,11 @@ class JobQueueService(JobQueueServiceServicer):
     def __init__(self, engine: Engine, catalog: RegistryCatalog) -> None:
         self._engine = engine
         self._catalog = catalog
+        self._conversations = Conversations()
+
+    def hang_up(self) -> None:
+        """The master stops: end the conversations in which nobody waits for an answer."""
+        self._conversations.hang_up()
 
     async def _run(self, context: Context, command: Callable[[Ledger, float], T]) -> T:
         try:
@@ -91,6 +97,10 @@ class JobQueueService(JobQueueServiceServicer):
             ],
         )
         return convert.outcomes_to_message(outcomes, self._ledger_id)
+
+    async def SendJobsStream(self, requests: object, context: Context) -> None:
+        """Submit many jobs, again and again."""
+        await self._conversations.serve(self.SendJobs, context)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobReply:
         """Cancel a job that has not ended."""
@@ -165,6 +175,10 @@ class JobQueueService(JobQueueServiceServicer):
             await _refuse(Refusal(Reason.INVALID, message), context)
         refusals, voided = await self._run(context, lambda ledger, now: ledger.report(reports, now))
         return convert.refusals_to_message(refusals, voided, self._ledger_id)
+
+    async def SendResultsStream(self, requests: object, context: Context) -> None:
+        """Take many results, again and again."""
+        await self._conversations.serve(self.SendResults, context)
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatReply:
         """Hear that a worker lives."""

@@ -11,6 +11,7 @@ from nucleus.rpc import convert
 from nucleus.rpc import job_queue_pb2 as pb
 from nucleus.rpc.access import Access
 from nucleus.rpc.channel import open_channel
+from nucleus.rpc.conversation import Conversation
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceStub
 
 RESULTS_TIMEOUT = 10.0  # seconds: a commit on a slow disk is worth waiting for
@@ -23,6 +24,7 @@ class MasterLink:
     def __init__(self, address: str, access: Access, heartbeat_timeout: float) -> None:
         self._channel = open_channel(address, access)
         self._stub = JobQueueServiceStub(self._channel)
+        self._reporting = Conversation(self._stub.SendResultsStream)
         self._heartbeat_timeout = heartbeat_timeout
         self._stream: grpc.aio.UnaryStreamCall[pb.GetJobsRequest, pb.JobBatch] | None = None
 
@@ -55,7 +57,7 @@ class MasterLink:
     async def send(self, reports: Reports) -> tuple[list[Refusal | None], list[int]]:
         """Send reports. Return a refusal or ``None`` for each, and the leases that are void."""
         message = convert.reports_to_message(reports)
-        reply = await self._stub.SendResults(message, timeout=RESULTS_TIMEOUT)
+        reply = await self._reporting.ask(message, RESULTS_TIMEOUT)
         return convert.refusals_from_message(reply, len(reports.items)), list(reply.voided)
 
     async def beat(self, beat: Beat) -> BeatAnswer:
@@ -66,4 +68,5 @@ class MasterLink:
 
     async def close(self) -> None:
         """Drop the connection."""
+        self._reporting.end()
         await self._channel.close()
