@@ -24,7 +24,9 @@ from nucleus.sim.network import Spells
 from nucleus.sim.world import World
 from nucleus.stores.memory import MemoryDisk, MemoryStore
 
-QUICKEST, SLOWEST = 0.0005, 0.02  # seconds that half a call takes
+# Seconds that half a call takes: the quickest one is too slow for the master's loop to wait for it
+# (``QUICK`` in ``nucleus.services.master.engine``), so that much can happen meanwhile.
+QUICKEST, SLOWEST = 0.0005, 0.02
 STUCK = (0.3, 3.0)  # seconds that a slow disk adds
 
 
