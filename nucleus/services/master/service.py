@@ -187,12 +187,8 @@ class Master:
         if self._pusher is not None:
             self._pusher.stop(delete=delete_metrics)
         running.run(ending())
-        del (
-            self._server,
-            self._service,
-            self._health,
-            self._engine,
-        )  # else gRPC keeps a thread for them
+        # Else gRPC keeps a thread for them.
+        del self._server, self._service, self._health, self._engine
         loop.release()
 
     async def _stop(self) -> None:
