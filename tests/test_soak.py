@@ -4,6 +4,7 @@ The last third of a run is compared with the third before it; the first one warm
 ratios are compared, and with tolerance, because a machine that runs tests has other work, too.
 """
 
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -60,6 +61,7 @@ def soak(file: Path, *options: str, seconds: float) -> None:
         with closing(Load(master.address)) as load, Client(master.address) as probe:
             load.flows()
             samples = gather(master, load, probe, seconds)
+            gc.unfreeze()
             load.drain()
         master.kill()
     check_file_is_whole(file, load)
@@ -73,6 +75,9 @@ def gather(master: MasterCommand, load: Load, probe: Client, seconds: float) -> 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         pause(INTERVAL)
+        # The load remembers all that it is told. To look through that for garbage takes longer
+        # and longer, and the probe, which shares its process, would seem to wait for the master.
+        gc.freeze()
         samples.append(sample(master.store, process, load.finished, latency(probe)))
     return samples
 
