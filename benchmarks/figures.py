@@ -82,7 +82,7 @@ class Figures:
                 yield Sample(CPU, (usage().cpu - before.cpu) / jobs * 1e6, way)
 
     def latency(self, adapter: Adapter) -> Iterator[Sample]:
-        """Submit to result, one job at a time, beside a bare unary call in the same minute."""
+        """Submit to result, one job at a time, beside bare unary calls right before and after."""
         bare = unary_latencies(self.sizes.latencies)
         with running(adapter, SLOTS):
             submit = adapter.ways[Way.EACH]

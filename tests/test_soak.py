@@ -60,8 +60,10 @@ def soak(file: Path, *options: str, seconds: float) -> None:
     with master_command(file, *options) as master:
         with closing(Load(master.address)) as load, Client(master.address) as probe:
             load.flows()
-            samples = gather(master, load, probe, seconds)
-            gc.unfreeze()
+            try:
+                samples = gather(master, load, probe, seconds)
+            finally:
+                gc.unfreeze()
             load.drain()
         master.kill()
     check_file_is_whole(file, load)

@@ -5,7 +5,7 @@ or answer. What is allowed is decided in the core.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import grpc
 
@@ -23,7 +23,7 @@ from nucleus.rpc.chunks import MAX_SIZE, chunks
 from nucleus.rpc.job_queue_pb2_grpc import JobQueueServiceServicer
 from nucleus.rpc.status import CODES, REASON_KEY
 from nucleus.services.master.catalog import RegistryCatalog
-from nucleus.services.master.conversations import Conversations
+from nucleus.services.master.conversations import Context, Conversations
 from nucleus.services.master.engine import Engine, NotServing
 from nucleus.services.master.state import cluster_state
 from nucleus.services.master.streams import WorkerStream
@@ -31,7 +31,6 @@ from nucleus.services.master.watchers import Watcher, text_size
 from nucleus.stores import Store
 
 T = TypeVar("T")
-Context = grpc.aio.ServicerContext[Any, Any]
 
 DEFAULT_PAGE = 1_000  # jobs
 MAX_PAGE = 5_000
