@@ -109,8 +109,8 @@ def execute(
     _, living = psutil.wait_procs(marked(mark), timeout=grace)
     new = set(folder.rglob("*")) - before - {folder / "run" / f"nucleus-{os.getuid()}"}
     return Run(
-        _written(notebook, "stderr"),
-        json.loads(_written(notebook, "stdout")[-1]),
+        _written(notebook.cells, "stderr"),
+        json.loads("".join(_written(notebook.cells[-1:], "stdout"))),  # it may come in pieces
         living,
         sorted(str(path.relative_to(folder)) for path in new),
         seconds,
@@ -140,10 +140,10 @@ def _execute(cells: Sequence[nbformat.NotebookNode], folder: Path) -> nbformat.N
     return notebook
 
 
-def _written(notebook: nbformat.NotebookNode, stream: str) -> list[str]:
+def _written(cells: Sequence[nbformat.NotebookNode], stream: str) -> list[str]:
     return [
         output.text
-        for cell in notebook.cells
+        for cell in cells
         if cell.cell_type == "code"
         for output in cell.outputs
         if output.output_type == "stream" and output.name == stream

@@ -56,8 +56,12 @@ class Kernel:
         return printed
 
     def begin(self, code: str) -> str:
-        """Begin to run a cell; return the name under which it will answer."""
-        name: str = self._client.execute(code)
+        """Begin to run a cell; return the name under which it will answer.
+
+        The one after it is run also when it fails: else a kernel refuses for a moment, after it
+        has answered, whatever it is asked next.
+        """
+        name: str = self._client.execute(code, stop_on_error=False)
         return name
 
     def answer(self, name: str) -> dict[str, Any]:
