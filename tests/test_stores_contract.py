@@ -14,6 +14,7 @@ from nucleus.core.events import (
     Event,
     JobCompleted,
     JobLeased,
+    JobRequeued,
     JobSubmitted,
     WorkerHeartbeat,
 )
@@ -290,7 +291,8 @@ def test_no_job_has_the_empty_key(medium: Medium) -> None:
 def test_history_comes_in_order_and_in_pages(medium: Medium) -> None:
     store, snapshot = medium.loaded()
     job = a_job(snapshot.ledger_id, 1)
-    events = [an_event(JobSubmitted, seq, job) for seq in range(1, 26)]
+    submitted = an_event(JobSubmitted, job.number, job)
+    events = [submitted, *(an_event(JobRequeued, seq, job) for seq in range(2, 26))]
     keep(store, changes(events=tuple(events[:10]), jobs=(job.row(),), next_seq=11))
     keep(store, changes(events=tuple(events[10:]), next_seq=26))
     seen: list[Event] = []

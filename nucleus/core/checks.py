@@ -6,7 +6,7 @@ Each function answers ``None`` when there is nothing to refuse.
 import math
 
 from nucleus.core.job import Job, JobSpec, Order
-from nucleus.core.lifecycle import Status
+from nucleus.core.lifecycle import CANCELLED, RUNNING
 from nucleus.core.limits import Limits
 from nucleus.core.refusals import Reason, Refusal, invalid, shorten
 from nucleus.core.roster import Roster
@@ -178,9 +178,9 @@ def refuse_report(job: Job | None, by: Reports, report: Report) -> Refusal | Non
     """Refuse a report whose lease is not the job's current one, held by this worker."""
     if job is None:
         return unknown_job(report.job_id)
-    if job.status is Status.CANCELLED:
+    if job.status is CANCELLED:
         return Refusal(Reason.CANCELLED, f"lease: {report.lease} is void; {job.id} was cancelled")
-    if job.status is not Status.RUNNING or job.lease != report.lease:
+    if job.status is not RUNNING or job.lease != report.lease:
         now = f"lease {job.lease}" if job.lease else "no lease"
         message = f"lease: {report.lease} is stale; {job.id} is {job.status.name} under {now}"
         return Refusal(Reason.STALE_LEASE, message)

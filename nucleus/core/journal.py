@@ -1,6 +1,6 @@
 """The journal: gathers what happened until the next commit takes it away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nucleus.core.events import Event, WorkerHeartbeat
 from nucleus.core.job import Job, evolve, row_of
@@ -28,23 +28,30 @@ class Journal:
         self.next_seq += 1
         return seq
 
+    def seqs(self, count: int) -> range:
+        """The next ``count`` sequence numbers."""
+        first = self.next_seq
+        self.next_seq += count
+        return range(first, self.next_seq)
+
     def emit(self, event: Event) -> None:
         """Note ``event``."""
         self.totals.count(event)
         self._events.append(event)
 
-    def submitted(self, jobs: Sequence[Job], events: Sequence[Event]) -> None:
-        """Note jobs that came into being, and the events that tell of it."""
-        self._jobs.update((job.id, job) for job in jobs)
-        self._events += events
-        for event in events:
-            self.totals.count(event)
+    def changed(self, jobs: Mapping[str, Job], events: Sequence[Event]) -> None:
+        """Note jobs, by id, that ``events`` which count alike brought into being or changed."""
+        if events:
+            self._jobs.update(jobs)
+            self._events += events
+            self.totals.count(events[0], len(events))
 
     def change(self, job: Job, event: Event) -> None:
         """Note ``event``, and change ``job`` by it."""
         evolve(job, event)
         self._jobs[job.id] = job
-        self.emit(event)
+        self._events.append(event)
+        self.totals.count(event)
 
     def holds(self, job: Job) -> bool:
         """Whether ``job`` has changes that no commit has taken yet."""

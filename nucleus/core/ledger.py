@@ -13,7 +13,9 @@ knows no sockets, and it never raises for what a remote party did wrong: it answ
 The numbered promises are those of ``docs/architecture.md``.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import groupby, islice
 from operator import attrgetter
 
 from nucleus.core.attempts import Attempts
@@ -40,10 +42,10 @@ from nucleus.core.events import (
     WorkerLeft,
     WorkerLost,
 )
-from nucleus.core.job import Job, JobSpec, Order, make_job_id, new_job
+from nucleus.core.job import Job, JobSpec, Order, evolve, make_job_id, new_job
 from nucleus.core.journal import Journal
 from nucleus.core.keys import Accepted, Keys
-from nucleus.core.lifecycle import TERMINAL, Status
+from nucleus.core.lifecycle import CANCELLED, QUEUED, TERMINAL, Status
 from nucleus.core.limits import Limits
 from nucleus.core.refusals import Reason, Refusal, invalid
 from nucleus.core.roster import Roster
@@ -63,7 +65,9 @@ from nucleus.core.worker import (
 TICK = 0.25  # seconds between two ticks of a master that keeps up
 
 
+_id = attrgetter("id")
 _lease = attrgetter("lease")
+_stands = attrgetter("job_type", "priority", "front", "not_before")
 
 
 class Ledger:
@@ -103,16 +107,15 @@ class Ledger:
         for row in snapshot.workers:
             self.roster.add(_restored(row, self._latest))
         self._keys.load(snapshot.keys, self._latest)
-        for job in sorted(snapshot.jobs, key=_lease):  # the queued ones stay oldest first
-            self._adopt(job)
-
-    def _adopt(self, job: Job) -> None:
-        self._jobs[job.id] = job
-        self._keys.hold([job])
-        if job.status is Status.QUEUED:
-            self._ready.push(job, self._latest)
-        elif holder := self.roster.find(job.worker, job.incarnation):
-            holder.leases[job.lease] = job.id
+        jobs = sorted(snapshot.jobs, key=_lease)  # the queued ones, without one, oldest first
+        queued = bisect_left(jobs, 1, key=_lease)
+        self._jobs.update(zip(map(_id, jobs), jobs, strict=True))
+        self._keys.hold(jobs)
+        for _, alike in groupby(islice(jobs, queued), _stands):
+            self._ready.extend(list(alike), self._latest)
+        for job in islice(jobs, queued, None):
+            if holder := self.roster.find(job.worker, job.incarnation):
+                holder.leases[job.lease] = job.id
 
     def serve(self, now: float) -> None:
         """Begin to serve: from now on silence counts (promise 3)."""
@@ -185,15 +188,15 @@ class Ledger:
 
     def _create(self, order: Order, places: Sequence[int], client: str, now: float) -> list[Job]:
         """Make jobs of those that stand at ``places`` of ``order``."""
-        like, journal, ledger_id = order.like, self._journal, self.ledger_id
+        like, payloads, ledger_id = order.like, order.payloads, self.ledger_id
         not_before = now + like.delay if like.delay else now
         events = [
             JobSubmitted(
-                seq := journal.seq(),
+                seq,
                 now,
                 make_job_id(ledger_id, seq),
                 like.job_type,
-                order.payloads[place],
+                payloads[place],
                 like.priority,
                 not_before,
                 like.max_attempts,
@@ -203,13 +206,15 @@ class Ledger:
                 order.seq(place),
                 like.retry_of,
             )
-            for place in places
+            for seq, place in zip(self._journal.seqs(len(places)), places, strict=True)
         ]
         jobs = list(map(new_job, events))
-        self._jobs.update((job.id, job) for job in jobs)
-        journal.submitted(jobs, events)
+        by_id = dict(zip(map(_id, jobs), jobs, strict=True))
+        self._jobs.update(by_id)
+        self._journal.changed(by_id, events)
         self._ready.extend(jobs, now)
-        self._keys.hold(jobs)
+        if like.key:
+            self._keys.hold(jobs)
         if order.first_seq and jobs:
             self._keys.remember(jobs, now)
         return jobs
@@ -220,13 +225,13 @@ class Ledger:
         job = self.find(job_id)
         if job is None:
             return unknown_job(job_id)
-        if job.status is Status.CANCELLED:
+        if job.status is CANCELLED:
             return None
         if job.ended:
             message = f"job_id: {job_id} is {job.status.name}; only a job that has not ended"
             return Refusal(Reason.ALREADY_ENDED, f"{message} can be cancelled")
         lease, holder = job.lease, job.worker if job.lease else ""
-        queued = job.status is Status.QUEUED
+        queued = job.status is QUEUED
         event = JobCancelled(
             self._journal.seq(), now, job.id, lease, holder, job.client, job.client_seq
         )
@@ -389,9 +394,11 @@ class Ledger:
         """Lease ready jobs to workers with credit (promises 6 and 7)."""
         now = self._time(now)
         self._ready.wake(now)
-        passed_over: list[Worker] = []
         if not self._ready.startable:
             return
+        passed_over: list[Worker] = []
+        jobs: dict[str, Job] = {}
+        leases: list[JobLeased] = []
         while worker := self.roster.next_in_turn():
             job = self._ready.head(worker.job_types)
             if job is None and not self._ready.startable:
@@ -400,16 +407,19 @@ class Ledger:
                 self.roster.set_aside(worker)
                 passed_over.append(worker)
             else:
-                self._lease(job, worker, now)
+                jobs[job.id] = job
+                leases.append(self._lease(job, worker, now))
+        self._journal.changed(jobs, leases)
         for worker in passed_over:
             self.roster.file(worker)
 
-    def _lease(self, job: Job, worker: Worker, now: float) -> None:
+    def _lease(self, job: Job, worker: Worker, now: float) -> JobLeased:
         self._ready.pop(job)
         event = JobLeased(self._journal.seq(), now, job.id, worker.name, worker.incarnation)
-        self._journal.change(job, event)
+        evolve(job, event)
         worker.leases[event.seq] = job.id
         self.roster.file(worker)
+        return event
 
     def tick(self, now: float) -> None:
         """Judge silence, after all commands received so far (promise 4)."""

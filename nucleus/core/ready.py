@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, neg
-from typing import Any
+from typing import Any, TypeAlias
 
 from nucleus.core.job import Job
-from nucleus.core.lifecycle import Status
+from nucleus.core.lifecycle import QUEUED
 
 SWEEP_ABOVE = 64  # entries; below that, stale ones cost nothing worth saving
 
@@ -54,21 +54,22 @@ class _Line:
         yield from self._in_order
         yield from (entry[-1] for entry in self._others)
 
-    def push(self, job: Job) -> None:
-        key = self._key(job)
-        if not self._in_order or self._last < key:
-            self._in_order.append(job)
-            self._last = key
+    def extend(self, jobs: Sequence[Job]) -> None:
+        """Take in ``jobs``, which are in order among themselves."""
+        if not self._in_order or self._last < self._key(jobs[0]):
+            self._in_order.extend(jobs)
+            self._last = self._key(jobs[-1])
         else:
-            self._pushes += 1
-            heappush(self._others, (key, self._pushes, job))
+            for job in jobs:
+                self._pushes += 1
+                heappush(self._others, (self._key(job), self._pushes, job))
 
     def head(self) -> Job | None:
         """The first job that is still queued."""
         line, others = self._in_order, self._others
-        while line and line[0].status is not Status.QUEUED:
+        while line and line[0].status is not QUEUED:
             line.popleft()
-        while others and others[0][-1].status is not Status.QUEUED:
+        while others and others[0][-1].status is not QUEUED:
             heappop(others)
         if not others:
             return line[0] if line else None
@@ -84,9 +85,13 @@ class _Line:
     def sweep(self, live: int) -> None:
         """Drop stale entries when there are more of them than of the ``live`` ones."""
         if len(self) > 2 * live + SWEEP_ABOVE:
-            self._in_order = deque(j for j in self._in_order if j.status is Status.QUEUED)
-            self._others = [e for e in self._others if e[-1].status is Status.QUEUED]
+            self._in_order = deque(j for j in self._in_order if j.status is QUEUED)
+            self._others = [e for e in self._others if e[-1].status is QUEUED]
             heapify(self._others)
+
+
+Head: TypeAlias = tuple[Job, _Line]
+"""A job that is next, and where it stands."""
 
 
 class _Rank:
@@ -99,8 +104,12 @@ class _Rank:
     def line(self, job: Job) -> _Line:
         return self.front if job.front else self.fresh
 
-    def head(self) -> Job | None:
-        return self.front.head() or self.fresh.head()
+    def head(self) -> Head | None:
+        for line in (self.front, self.fresh):
+            job = line.head()
+            if job is not None:
+                return job, line
+        return None
 
     def sweep(self, live: int) -> None:
         self.front.sweep(live)
@@ -108,7 +117,7 @@ class _Rank:
 
     def waiting_since(self) -> float | None:
         # Few stand at the front, at most what lost workers held, and in another order.
-        times = [job.not_before for job in self.front if job.status is Status.QUEUED]
+        times = [job.not_before for job in self.front if job.status is QUEUED]
         first = self.fresh.head()
         return min([*times, first.not_before] if first else times, default=None)
 
@@ -119,23 +128,28 @@ class _Ranks:
     def __init__(self) -> None:
         self._by_priority: dict[int, _Rank] = {}
         self._priorities: list[int] = []  # the highest first
+        self._at: _Line | None = None  # where the last head stood; nobody came before it since
 
     def __iter__(self) -> Iterator[_Rank]:
         return iter(self._by_priority.values())
 
     def line(self, job: Job) -> _Line:
-        """Where ``job`` stands, or has to stand."""
+        """Where ``job`` has to stand: perhaps before all others."""
+        self._at = None
         rank = self._by_priority.get(job.priority)
         if rank is None:
             rank = self._by_priority[job.priority] = _Rank()
             insort(self._priorities, job.priority, key=neg)
         return rank.line(job)
 
-    def head(self) -> Job | None:
+    def head(self) -> Head | None:
+        if self._at is not None and (job := self._at.head()) is not None:
+            return job, self._at
         while self._priorities:
-            job = self._by_priority[self._priorities[0]].head()
-            if job is not None:
-                return job
+            head = self._by_priority[self._priorities[0]].head()
+            if head is not None:
+                self._at = head[1]
+                return head
             del self._by_priority[self._priorities.pop(0)]
         return None
 
@@ -146,6 +160,7 @@ class ReadyQueue:
     def __init__(self) -> None:
         self._by_type: dict[str, _Ranks] = {}
         self._delayed = _Line(_runs_from)
+        self._named_in = self._delayed  # where the job stands that was named last
         self._length = 0
         self._size = 0
 
@@ -163,12 +178,11 @@ class ReadyQueue:
         self.extend((job,), now)
 
     def extend(self, jobs: Sequence[Job], now: float) -> None:
-        """Take in QUEUED jobs of one type and priority that may run from one time on."""
+        """Take in QUEUED jobs of one type and priority that may run from one time on, in order."""
         if not jobs:
             return
         line = self._delayed if jobs[0].not_before > now else self._line(jobs[0])
-        for job in jobs:
-            line.push(job)
+        line.extend(jobs)
         self._length += len(jobs)
         self._size += sum(map(len, map(_payload, jobs)))
 
@@ -196,20 +210,20 @@ class ReadyQueue:
             del self._by_type[job_type]
         while (job := self._delayed.head()) and job.not_before <= now:
             self._delayed.pop()
-            self._line(job).push(job)
+            self._line(job).extend((job,))
 
     def head(self, job_types: Collection[str]) -> Job | None:
         """The next job of these types, or ``None``; it stays where it is."""
         first: Job | None = None
         for job_type, ranks in self._by_type.items():
-            job = ranks.head() if job_type in job_types else None
-            if job is not None and (first is None or place(job) < place(first)):
-                first = job
+            head = ranks.head() if job_type in job_types else None
+            if head is not None and (first is None or place(head[0]) < place(first)):
+                first, self._named_in = head
         return first
 
     def pop(self, job: Job) -> None:
         """Take out ``job``, which :meth:`head` has just named."""
-        self._line(job).pop()
+        self._named_in.pop()
         self._left(job)
 
     def _left(self, job: Job) -> None:

@@ -36,7 +36,7 @@ class Queue(Protocol):
         """Take in a QUEUED job."""
 
     def extend(self, jobs: Sequence[Job], now: float) -> None:
-        """Take in QUEUED jobs of one type and priority that may run from one time on."""
+        """Take in QUEUED jobs of one type and priority that may run from one time on, in order."""
 
     def cancelled(self, job: Job) -> None:
         """Note that ``job`` left the queue from where it stood."""

@@ -31,19 +31,19 @@ class Totals:
     requeued: dict[str, int] = field(default_factory=dict)  # by reason
     rejected: dict[str, int] = field(default_factory=dict)  # by reason
 
-    def count(self, event: Event) -> None:
-        """Count what ``event`` tells."""
+    def count(self, event: Event, times: int = 1) -> None:
+        """Count what ``event`` tells, and others that count alike, ``times`` in all."""
         kind = type(event)
         if kind is JobLeased:
             return
         if kind is JobSubmitted:
-            self.submitted += 1
+            self.submitted += times
         elif status := _FINISHED.get(kind):
-            _add(self.finished, status)
+            _add(self.finished, status, times)
         elif isinstance(event, JobRequeued):
-            _add(self.requeued, event.reason)
+            _add(self.requeued, event.reason, times)
         elif isinstance(event, ResultRejected):
-            _add(self.rejected, event.reason)
+            _add(self.rejected, event.reason, times)
 
     def copy(self) -> "Totals":
         """Totals that later events do not change."""
@@ -57,8 +57,8 @@ _FINISHED: dict[type[Event], str] = {
 }
 
 
-def _add(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
+def _add(counts: dict[str, int], name: str, times: int) -> None:
+    counts[name] = counts.get(name, 0) + times
 
 
 @dataclass(frozen=True, slots=True)

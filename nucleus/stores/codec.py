@@ -81,7 +81,10 @@ def _codec(kind: str) -> Codec:
     columns = [name for name in names if name in COLUMNS]
     details = [name for name in names if name not in {*COLUMNS, *from_job}]
     places = {"kind": f"'{kind}'", **dict.fromkeys(columns, "?")}
-    if from_job:
+    if KINDS[kind] is JobSubmitted:
+        columns.append("seq")  # which is the number of the job
+        places["number"] = "?"
+    elif from_job:
         # The number of a job is the end of its id; SQLite cuts it out faster than Python.
         columns.append("job_id")
         places["number"] = f"CAST(substr(?, {LEDGER_ID_LENGTH + 2}) AS INTEGER)"
