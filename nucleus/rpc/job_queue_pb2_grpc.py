@@ -74,6 +74,11 @@ class JobQueueServiceStub:
                 request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatRequest.SerializeToString,
                 response_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatReply.FromString,
                 _registered_method=True)
+        self.HeartbeatStream = channel.stream_stream(
+                '/nucleus.rpc.JobQueueService/HeartbeatStream',
+                request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatRequest.SerializeToString,
+                response_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatReply.FromString,
+                _registered_method=True)
         self.GetAllJobs = channel.unary_unary(
                 '/nucleus.rpc.JobQueueService/GetAllJobs',
                 request_serializer=nucleus_dot_rpc_dot_job__queue__pb2.GetAllJobsRequest.SerializeToString,
@@ -165,6 +170,13 @@ class JobQueueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HeartbeatStream(self, request_iterator, context):
+        """The same again and again, on one call: each request is answered before the next is read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAllJobs(self, request, context):
         """The ledger, page by page.
         """
@@ -247,6 +259,11 @@ def add_JobQueueServiceServicer_to_server(servicer, server):
             ),
             'Heartbeat': grpc.unary_unary_rpc_method_handler(
                     servicer.Heartbeat,
+                    request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatRequest.FromString,
+                    response_serializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatReply.SerializeToString,
+            ),
+            'HeartbeatStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.HeartbeatStream,
                     request_deserializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatRequest.FromString,
                     response_serializer=nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatReply.SerializeToString,
             ),
@@ -495,6 +512,33 @@ class JobQueueService:
             request,
             target,
             '/nucleus.rpc.JobQueueService/Heartbeat',
+            nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatRequest.SerializeToString,
+            nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HeartbeatStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nucleus.rpc.JobQueueService/HeartbeatStream',
             nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatRequest.SerializeToString,
             nucleus_dot_rpc_dot_job__queue__pb2.HeartbeatReply.FromString,
             options,

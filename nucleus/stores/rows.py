@@ -6,9 +6,11 @@ few long statements, and what is left over one by one.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # For each ``None`` the driver asks around whether somebody can adapt it, which takes longer than
 # to add three numbers, unless somebody says at once that it stays what it is.
@@ -32,7 +34,8 @@ class Insert:
         rows = iter(rows)
         while len(some := list(islice(rows, ROWS))) == ROWS:
             connection.execute(self._many, tuple(chain.from_iterable(some)))
-        connection.executemany(self._one, some)
+        if some:
+            connection.executemany(self._one, some)
 
 
 class Update:
@@ -57,3 +60,14 @@ class Update:
             changed += connection.execute(self._many, values).rowcount
         rest = rows[whole:]
         return changed + (connection.executemany(self._one, rest).rowcount if rest else 0)
+
+
+def run_for(
+    connection: sqlite3.Connection,
+    sql: str,
+    things: Collection[T],
+    values: Callable[[T], Sequence[Any]],
+) -> None:
+    """Run a statement for each of ``things``, which are few and nearly always none."""
+    if things:
+        connection.executemany(sql, map(values, things))

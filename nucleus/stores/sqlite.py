@@ -14,7 +14,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from math import inf
 from operator import attrgetter
@@ -31,7 +32,7 @@ from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
 from nucleus.stores.lock import check_file, check_folder, hold_lock, still_holds
 from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
-from nucleus.stores.rows import Insert, Update
+from nucleus.stores.rows import Insert, Update, run_for
 from nucleus.stores.schema import prepare
 
 BUSY_TIMEOUT = 1.0  # seconds; transactions begin on the event loop, which may not stand still
@@ -44,7 +45,9 @@ _CHANGE_JOBS = Update("jobs", JOB_FIELDS[_ASKED:], "number")
 _NUMBER = JOB_FIELDS.index("number")
 _DROP_JOB = "DELETE FROM jobs WHERE number = ?"
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_DROP_WORKER = "DELETE FROM workers WHERE name = ?"
 _PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
+_key_values = attrgetter("client", "first_seq", "first_number", "count")
 _FORGET_KEYS = "DELETE FROM key_runs WHERE client = ? AND first_seq + count - 1 <= ?"
 _PUT_LEDGER = (
     "UPDATE ledger SET next_seq = ?, latest = ?, totals = ?, job_types = ?, first_seq = ?,"
@@ -223,13 +226,11 @@ class SqliteStore:
         for kind, events in groupby(changes.events, type):
             codec = CODECS[kind]
             codec.insert.run(write, map(codec.values, events))
-        write.executemany(_PUT_WORKER, (_worker_values(row) for row in changes.workers))
-        write.executemany(
-            "DELETE FROM workers WHERE name = ?", [(n,) for n in changes.gone_workers]
-        )
+        run_for(write, _PUT_WORKER, changes.workers, _worker_values)
+        run_for(write, _DROP_WORKER, changes.gone_workers, lambda name: (name,))
         # In this order: what was forgotten may have come back in the same batch.
-        write.executemany(_FORGET_KEYS, changes.forgotten_keys)
-        write.executemany(_PUT_KEYS, (astuple(run) for run in changes.key_runs))
+        run_for(write, _FORGET_KEYS, changes.forgotten_keys, tuple)
+        run_for(write, _PUT_KEYS, changes.key_runs, _key_values)
 
     def _trim(self, changes: Changes) -> _Extent:
         """Delete a step of what is no longer kept; return what the tables hold then."""
@@ -273,7 +274,7 @@ class SqliteStore:
             changes.next_seq,
             changes.latest,
             json.dumps(counts),
-            json.dumps(changes.job_types),
+            _as_json(changes.job_types),
             kept.first_seq,
             kept.trimmed,
             self._epoch,
@@ -393,6 +394,12 @@ def _new_job(row: tuple[Any, ...]) -> Job:
     if job.not_before == job.submitted_at:
         job.not_before = job.submitted_at
     return job
+
+
+@lru_cache(maxsize=1)
+def _as_json(job_types: tuple[str, ...]) -> str:
+    """The same for nearly every commit."""
+    return json.dumps(job_types)
 
 
 def _worker_values(row: WorkerRow) -> tuple[Any, ...]:

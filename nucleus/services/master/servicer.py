@@ -194,6 +194,10 @@ class JobQueueService(JobQueueServiceServicer):
             epoch=self._engine.outbox.ledger.epoch,
         )
 
+    async def HeartbeatStream(self, requests: object, context: Context) -> None:
+        """Hear that a worker lives, again and again."""
+        await self._conversations.serve(self.Heartbeat, context)
+
     # ---- reading ----------------------------------------------------------------------
 
     async def GetAllJobs(

@@ -25,6 +25,7 @@ class MasterLink:
         self._channel = open_channel(address, access)
         self._stub = JobQueueServiceStub(self._channel)
         self._reporting = Conversation(self._stub.SendResultsStream)
+        self._beating = Conversation(self._stub.HeartbeatStream)
         self._heartbeat_timeout = heartbeat_timeout
         self._stream: grpc.aio.UnaryStreamCall[pb.GetJobsRequest, pb.JobBatch] | None = None
 
@@ -63,10 +64,11 @@ class MasterLink:
     async def beat(self, beat: Beat) -> BeatAnswer:
         """Send a heartbeat. Nobody repeats it: the next one is the repeat."""
         message = convert.beat_to_message(beat)
-        reply = await self._stub.Heartbeat(message, timeout=self._heartbeat_timeout)
+        reply = await self._beating.ask(message, self._heartbeat_timeout)
         return BeatAnswer(reply.open_again, tuple(reply.voided))
 
     async def close(self) -> None:
         """Drop the connection."""
         self._reporting.end()
+        self._beating.end()
         await self._channel.close()
