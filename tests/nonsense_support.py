@@ -44,6 +44,9 @@ class NonsenseMaster(JobQueueServiceServicer):
     def SendResultsStream(self, requests: Any, context: Any) -> Any:
         return _each(requests, self._answers["SendResults"])
 
+    def Heartbeat(self, request: Any, context: Any) -> Any:
+        return pb.HeartbeatReply()
+
     def HeartbeatStream(self, requests: Any, context: Any) -> Any:
         return _each(requests, pb.HeartbeatReply())
 

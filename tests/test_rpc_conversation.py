@@ -1,5 +1,6 @@
 """Questions and answers in turn on one call, with a real master at the other end."""
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
@@ -34,9 +35,16 @@ class Asker:
 
     def ask(self, *payloads: str, timeout: float = 60, **options: Any) -> pb.SendJobsReply:
         """Submit jobs in one question."""
-        order = pb.Order(like=pb.JobSpec(job_type="Echo", **options), payloads=payloads)
-        question = pb.SendJobsRequest(orders=[order])
-        return self._loop.run(self.conversation.ask(question, timeout))
+        return self._loop.run(self.conversation.ask(submits(*payloads, **options), timeout))
+
+    def ask_at_once(self, *payloads: str) -> list[Any]:
+        """Ask a question for each payload without waiting for answers; these, and errors."""
+
+        async def ask() -> list[Any]:
+            asked = (self.conversation.ask(submits(payload), 60) for payload in payloads)
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        return self._loop.run(ask())
 
     def end_of_call(self) -> grpc.StatusCode:
         """How the latest call ended; waits for it."""
@@ -46,6 +54,11 @@ class Asker:
             return await ended
 
         return self._loop.run(code(), timeout=60)
+
+
+def submits(*payloads: str, **options: Any) -> pb.SendJobsRequest:
+    order = pb.Order(like=pb.JobSpec(job_type="Echo", **options), payloads=payloads)
+    return pb.SendJobsRequest(orders=[order])
 
 
 @contextmanager
@@ -86,12 +99,19 @@ def test_each_question_is_answered_and_all_of_them_on_one_call() -> None:
 def test_a_question_that_is_refused_fails_as_a_call_would_and_the_next_is_answered() -> None:
     with running_master() as master, asking(master.address) as asker:
         too_many = ["1"] * 5001
-        order = pb.Order(like=pb.JobSpec(job_type="Echo"), payloads=too_many)
         with open_stub(master.address) as stub, pytest.raises(grpc.RpcError) as refused:
-            stub.SendJobs(pb.SendJobsRequest(orders=[order]))
+            stub.SendJobs(submits(*too_many))
         error = failure(asker, *too_many)
         assert (error.code(), error.details()) == (refused.value.code(), refused.value.details())
         assert len(asker.ask("1").job_ids) == 1
+
+
+def test_a_question_before_the_answer_to_the_last_one_is_a_bug_and_harms_nothing() -> None:
+    with running_master() as master, asking(master.address) as asker:
+        answer, error = asker.ask_at_once("1", "2")
+        assert len(answer.job_ids) == 1
+        assert isinstance(error, RuntimeError)
+        assert len(asker.ask("3").job_ids) == len(asker.calls) == 1
 
 
 def test_a_refused_job_is_part_of_the_answer() -> None:

@@ -24,12 +24,23 @@ class Conversation(Generic[Question, Answer]):
     def __init__(self, method: "grpc.aio.StreamStreamMultiCallable[Question, Answer]") -> None:
         self._method = method
         self._call: grpc.aio.StreamStreamCall[Question, Answer] | None = None
+        self._asking = False
 
     async def ask(self, question: Question, timeout: float) -> Answer:
         """The answer; raises ``AioRpcError``, as a call for this question alone would.
 
-        After ``timeout`` seconds that is ``DEADLINE_EXCEEDED``.
+        After ``timeout`` seconds that is ``DEADLINE_EXCEEDED``. A question before the answer to the
+        last one is a bug of the caller's, and a ``RuntimeError``.
         """
+        if self._asking:  # each of the two might be given the other's answer
+            raise RuntimeError("the last question has no answer yet")
+        self._asking = True
+        try:
+            return await self._ask(question, timeout)
+        finally:
+            self._asking = False
+
+    async def _ask(self, question: Question, timeout: float) -> Answer:
         if self._call is None or self._call.done():  # none yet, or it ended between two questions
             self._call = self._method()
         try:

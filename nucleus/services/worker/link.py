@@ -67,6 +67,10 @@ class MasterLink:
         reply = await self._beating.ask(message, self._heartbeat_timeout)
         return BeatAnswer(reply.open_again, tuple(reply.voided))
 
+    async def leave(self, beat: Beat) -> None:
+        """Send the last heartbeat, on a call of its own: the one before may have no answer yet."""
+        await self._stub.Heartbeat(convert.beat_to_message(beat), timeout=self._heartbeat_timeout)
+
     async def close(self) -> None:
         """Drop the connection."""
         self._reporting.end()

@@ -157,7 +157,7 @@ class Worker:
         try:
             async with asyncio.timeout(self._interval):
                 await self._send_reports()
-                await self._link.beat(self._session.beat(self._clock.now(), leaving=True))
+                await self._link.leave(self._session.beat(self._clock.now(), leaving=True))
         except _CALL_FAILED as error:
             logger.info("worker %s could not say goodbye: %s", self.name, brief(error))
 
