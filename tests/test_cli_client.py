@@ -249,6 +249,9 @@ def test_ctrl_c_leaves_the_jobs_alone(lonely: str) -> None:
     ):
         [job] = eventually(lambda: list(client.jobs()))
         code, out, err = child.end(signal.SIGINT)
-        assert (code, out) == (130, "")
+        # While Python runs a text of a module that it imports, an interrupt ends it in the end
+        # like one that nobody caught; what a shell makes of that is 130 as well.
+        assert code in (130, -signal.SIGINT), err
+        assert out == ""
         assert err == "jobs that were taken in go on without you; see: nucleus jobs\n"
         assert client.job(job.id).status == "QUEUED"

@@ -6,9 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -37,11 +36,18 @@ PORT_OPTION = {
     "dashboard": ["--port"],
 }
 JOBS = """\
+import pathlib, time
 import nucleus
 
 @nucleus.job_type("Double", payload=int)
 def double(n):
     return 2 * n
+
+@nucleus.job_type("Mark", payload=dict)
+def mark(task):
+    "Leave a file when it begins, and take a while."
+    pathlib.Path(task["file"]).touch()
+    time.sleep(task["seconds"])
 """
 
 
@@ -145,50 +151,46 @@ def test_a_worker_takes_its_master_and_its_job_types_from_the_environment(
         assert client.submit("Double", 21).result(60) == 42
 
 
-@pytest.fixture
-def busy(master: Master) -> Iterator[tuple[Client, str]]:
-    """A client, and a job that takes about a second."""
-    with Client(master.address) as client:
-        yield client, client.submit("Sleep", 0.8).id
-
-
 def worker_of(master: Master, *options: str) -> list[str]:
     return ["nucleus", "worker", "--master", master.address, *options]
 
 
-def is_running(client: Client, job_id: str) -> bool:
-    """Whether the job was leased long enough ago to have reached its worker."""
-    started = client.job(job_id).started_at
-    return started is not None and time.time() > started + 0.3
-
-
-def test_sigterm_lets_a_worker_finish_what_runs(master: Master, busy: tuple[Client, str]) -> None:
-    client, job = busy
-    with running(*worker_of(master)) as child:
-        eventually(lambda: is_running(client, job))
-        assert child.end(signal.SIGTERM)[0] == 0
-        assert client.job(job).status == "COMPLETED"
-
-
-def test_ctrl_c_has_a_worker_hand_back_what_runs(master: Master, busy: tuple[Client, str]) -> None:
-    client, job = busy
-    with running(*worker_of(master)) as child:
-        eventually(lambda: is_running(client, job))
-        assert child.end(signal.SIGINT)[0] == 130
-        assert client.job(job).status == "QUEUED"
-
-
-def test_ctrl_c_ends_a_stop_that_takes_too_long(master: Master) -> None:
+@contextmanager
+def a_busy_worker(
+    master: Master, folder: Path, seconds: float, *options: str
+) -> Iterator[tuple[Child, Callable[[], str]]]:
+    """A worker that has begun a job of so many seconds, and what tells the status of that job."""
+    (folder / "more_jobs.py").write_text(JOBS)
+    command = worker_of(master, "--jobs", "more_jobs", *options)
     with (
         Client(master.address) as client,
-        running(*worker_of(master, "--drain", "60")) as child,
+        running(*command, env={"PYTHONPATH": str(folder)}) as child,
     ):
-        job = client.submit("Sleep", 600).id
-        eventually(lambda: is_running(client, job))
+        eventually(lambda: "Mark" in client.stats().job_types)
+        begun = folder / "begun"
+        job = client.submit("Mark", {"file": str(begun), "seconds": seconds}).id
+        eventually(begun.exists)
+        yield child, lambda: client.job(job).status
+
+
+def test_sigterm_lets_a_worker_finish_what_runs(master: Master, tmp_path: Path) -> None:
+    with a_busy_worker(master, tmp_path, 1) as (child, status):
+        assert child.end(signal.SIGTERM)[0] == 0
+        assert status() == "COMPLETED"
+
+
+def test_ctrl_c_has_a_worker_hand_back_what_runs(master: Master, tmp_path: Path) -> None:
+    with a_busy_worker(master, tmp_path, 600) as (child, status):
+        assert child.end(signal.SIGINT)[0] == 130
+        assert status() == "QUEUED"
+
+
+def test_ctrl_c_ends_a_stop_that_takes_too_long(master: Master, tmp_path: Path) -> None:
+    with a_busy_worker(master, tmp_path, 600, "--drain", "60") as (child, status):
         child.process.send_signal(signal.SIGTERM)
         until_it_says(child, "stopping: SIGTERM")
         assert child.end(signal.SIGINT)[0] == 130
-        client.cancel(job)
+        assert status() == "RUNNING", "nobody waits until it is handed back"
 
 
 def until_it_says(child: Child, text: str) -> None:

@@ -1,6 +1,8 @@
 """The one loop of a process: shared, never waiting for itself, gone with its last user."""
 
 import asyncio
+import errno
+import logging
 import threading
 
 import pytest
@@ -103,3 +105,32 @@ def test_the_first_of_several_ends_the_others() -> None:
     finally:
         loop.release()
     assert sorted(ended) == ["never", "now"]
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (OSError(errno.EBADF, "Bad file descriptor"), logging.DEBUG),
+        (RuntimeError("Event loop is closed"), logging.DEBUG),
+        (OSError(errno.EPIPE, "Broken pipe"), logging.ERROR),
+        (RuntimeError("something else"), logging.ERROR),
+    ],
+)
+def test_what_grpc_brings_too_late_is_no_error(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error
+
+    async def until_it_has_failed() -> None:
+        running.call(fail)
+        while not caplog.records:
+            await asyncio.sleep(0)
+
+    caplog.set_level(logging.DEBUG, "nucleus.rpc")
+    running = loop.acquire()
+    try:
+        running.run(until_it_has_failed(), timeout=60)
+    finally:
+        loop.release()
+    assert [record.levelno for record in caplog.records] == [level]

@@ -92,8 +92,10 @@ def release() -> None:
 def _log(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what nobody caught; asyncio's own handler ends up on stderr, which costs marks."""
     error = context.get("exception")
-    # gRPC's poller may call once more after it was shut down; nothing is lost by it.
+    # gRPC's poller may call once more after it was shut down, or bring what a call on a loop that
+    # has ended was waiting for; nothing is lost by either.
     harmless = isinstance(error, OSError) and error.errno == errno.EBADF
+    harmless |= isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
     level = logging.DEBUG if harmless else logging.ERROR
     logger.log(level, "on the loop: %s", context.get("message"), exc_info=error)
 
