@@ -37,7 +37,7 @@ def eventually(predicate: Callable[[], T], timeout: float = 60.0, interval: floa
     while not (answer := predicate()):
         if time.monotonic() > deadline:
             raise AssertionError(f"still {answer!r} after {timeout:g} s")
-        time.sleep(interval)
+        time.sleep(interval)  # the step of this wait
     return answer
 
 

@@ -47,7 +47,7 @@ def double(n):
 def mark(task):
     "Leave a file when it begins, and take a while."
     pathlib.Path(task["file"]).touch()
-    time.sleep(task["seconds"])
+    time.sleep(task["seconds"])  # the work of the job
 """
 
 

@@ -120,7 +120,7 @@ executor.start(report)
 executor.submit([Assignment("a", 1, "Shift", "2", None, 1)])
 executor.submit([Assignment("b", 2, sys.argv[1], sys.argv[2], None, 1)])
 while len(executor.pids) < 2:
-    time.sleep(0.01)
+    time.sleep(0.01)  # the step of this wait
 print("pids", *executor.pids, flush=True)
 sys.stdin.read()
 """

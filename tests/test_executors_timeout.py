@@ -13,7 +13,7 @@ jobs = process_jobs
 def test_a_timeout_kills_the_job_and_frees_the_slot(jobs: Jobs) -> None:
     def talk_and_sleep(seconds: float) -> None:
         print("going to sleep")
-        time.sleep(seconds)
+        time.sleep(seconds)  # the work of the job, which is cut short
 
     ended = jobs.run(talk_and_sleep, 60, timeout=0.3)
     assert (ended.result, ended.error) == (None, "timed out after 0.3 s")
@@ -39,7 +39,7 @@ def test_a_job_that_holds_the_interpreter_lock_is_timed_out_too(jobs: Jobs) -> N
 def test_a_cancelled_job_is_killed_and_never_reported(jobs: Jobs, tmp_path: Path) -> None:
     def touch_and_sleep(path: str) -> None:
         Path(path).touch()
-        time.sleep(600)
+        time.sleep(600)  # the work of the job, which is cut short
 
     jobs.run("Echo")
     lease = jobs.submit(touch_and_sleep, str(tmp_path / "began"))

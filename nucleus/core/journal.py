@@ -39,7 +39,7 @@ class Journal:
         self.totals.count(event)
         self._events.append(event)
 
-    def changed(self, jobs: Mapping[str, Job], events: Sequence[Event]) -> None:
+    def changed_alike(self, jobs: Mapping[str, Job], events: Sequence[Event]) -> None:
         """Note jobs, by id, that ``events`` which count alike brought into being or changed."""
         if events:
             self._jobs.update(jobs)
@@ -50,8 +50,7 @@ class Journal:
         """Note ``event``, and change ``job`` by it."""
         evolve(job, event)
         self._jobs[job.id] = job
-        self._events.append(event)
-        self.totals.count(event)
+        self.emit(event)
 
     def holds(self, job: Job) -> bool:
         """Whether ``job`` has changes that no commit has taken yet."""

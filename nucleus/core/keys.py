@@ -131,7 +131,7 @@ class Keys:
 
     def hold(self, jobs: Iterable[Job]) -> None:
         """Remember the users' keys of live jobs."""
-        self._users.update([(job.key, job.id) for job in jobs if job.key])
+        self._users.update((job.key, job.id) for job in jobs if job.key)
 
     def let_go(self, job: Job) -> None:
         """The job left memory: the archive knows its user's key now."""
@@ -139,11 +139,7 @@ class Keys:
 
     def remember(self, jobs: Sequence[Job], now: float) -> None:
         """Remember which numbers of their client became ``jobs``, in ascending order."""
-        # What counts up on both sides at once is a run: nearly always that is all of them.
-        first, last = jobs[0], jobs[-1]
-        if last.client_seq - first.client_seq == last.number - first.number == len(jobs) - 1:
-            self._note(KeyRun(first.client, first.client_seq, first.number, len(jobs)), now)
-            return
+        # What counts up on both sides at once is a run.
         for _, alike in groupby(jobs, lambda job: job.client_seq - job.number):
             first, *others = alike
             self._note(KeyRun(first.client, first.client_seq, first.number, 1 + len(others)), now)

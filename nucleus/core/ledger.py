@@ -211,10 +211,9 @@ class Ledger:
         jobs = list(map(new_job, events))
         by_id = dict(zip(map(_id, jobs), jobs, strict=True))
         self._jobs.update(by_id)
-        self._journal.changed(by_id, events)
+        self._journal.changed_alike(by_id, events)
         self._ready.extend(jobs, now)
-        if like.key:
-            self._keys.hold(jobs)
+        self._keys.hold(jobs)
         if order.first_seq and jobs:
             self._keys.remember(jobs, now)
         return jobs
@@ -409,7 +408,7 @@ class Ledger:
             else:
                 jobs[job.id] = job
                 leases.append(self._lease(job, worker, now))
-        self._journal.changed(jobs, leases)
+        self._journal.changed_alike(jobs, leases)
         for worker in passed_over:
             self.roster.file(worker)
 

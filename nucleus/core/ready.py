@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, neg
-from typing import Any, TypeAlias
+from typing import Any
 
 from nucleus.core.job import Job
 from nucleus.core.lifecycle import QUEUED
@@ -90,10 +90,6 @@ class _Line:
             heapify(self._others)
 
 
-Head: TypeAlias = tuple[Job, _Line]
-"""A job that is next, and where it stands."""
-
-
 class _Rank:
     """Jobs of one type and one priority: those that were re-queued, and behind them the rest."""
 
@@ -104,12 +100,8 @@ class _Rank:
     def line(self, job: Job) -> _Line:
         return self.front if job.front else self.fresh
 
-    def head(self) -> Head | None:
-        for line in (self.front, self.fresh):
-            job = line.head()
-            if job is not None:
-                return job, line
-        return None
+    def head(self) -> Job | None:
+        return self.front.head() or self.fresh.head()
 
     def sweep(self, live: int) -> None:
         self.front.sweep(live)
@@ -128,28 +120,23 @@ class _Ranks:
     def __init__(self) -> None:
         self._by_priority: dict[int, _Rank] = {}
         self._priorities: list[int] = []  # the highest first
-        self._at: _Line | None = None  # where the last head stood; nobody came before it since
 
     def __iter__(self) -> Iterator[_Rank]:
         return iter(self._by_priority.values())
 
     def line(self, job: Job) -> _Line:
-        """Where ``job`` has to stand: perhaps before all others."""
-        self._at = None
+        """Where ``job`` stands, or has to stand."""
         rank = self._by_priority.get(job.priority)
         if rank is None:
             rank = self._by_priority[job.priority] = _Rank()
             insort(self._priorities, job.priority, key=neg)
         return rank.line(job)
 
-    def head(self) -> Head | None:
-        if self._at is not None and (job := self._at.head()) is not None:
-            return job, self._at
+    def head(self) -> Job | None:
         while self._priorities:
-            head = self._by_priority[self._priorities[0]].head()
-            if head is not None:
-                self._at = head[1]
-                return head
+            job = self._by_priority[self._priorities[0]].head()
+            if job is not None:
+                return job
             del self._by_priority[self._priorities.pop(0)]
         return None
 
@@ -160,7 +147,6 @@ class ReadyQueue:
     def __init__(self) -> None:
         self._by_type: dict[str, _Ranks] = {}
         self._delayed = _Line(_runs_from)
-        self._named_in = self._delayed  # where the job stands that was named last
         self._length = 0
         self._size = 0
 
@@ -216,14 +202,14 @@ class ReadyQueue:
         """The next job of these types, or ``None``; it stays where it is."""
         first: Job | None = None
         for job_type, ranks in self._by_type.items():
-            head = ranks.head() if job_type in job_types else None
-            if head is not None and (first is None or place(head[0]) < place(first)):
-                first, self._named_in = head
+            job = ranks.head() if job_type in job_types else None
+            if job is not None and (first is None or place(job) < place(first)):
+                first = job
         return first
 
     def pop(self, job: Job) -> None:
         """Take out ``job``, which :meth:`head` has just named."""
-        self._named_in.pop()
+        self._line(job).pop()
         self._left(job)
 
     def _left(self, job: Job) -> None:
