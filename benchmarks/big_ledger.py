@@ -37,32 +37,36 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "QUEUED, FAILED": ("QUEUED", "FAILED"),
 }
 
-_FILL_JOBS = """
-WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
-INSERT INTO jobs SELECT
-    printf('%s-%010d', :ledger, :first + i * :step), :first + i * :step, 'Echo',
-    CAST(i AS TEXT), 0, 3, NULL, '', 'benchmark', 0, '', :at, :at,
-    CASE WHEN :queued THEN 1 WHEN i % 100 = 0 THEN 4 WHEN i % 100 = 1 THEN 5 ELSE 3 END,
-    NOT :queued, 0, 0, 0, CASE WHEN :queued THEN 0 ELSE :first + i * :step + 1 END,
-    CASE WHEN :queued THEN '' ELSE 'w1' END, CASE WHEN :queued THEN '' ELSE 'i1' END,
-    CASE WHEN :queued THEN NULL ELSE :at END, CASE WHEN :queued THEN NULL ELSE :at END,
-    CASE WHEN :queued THEN '' ELSE CAST(i AS TEXT) END, '', ''
-FROM n
+_NUMBERS = """
+WITH RECURSIVE
+    n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count),
+    job(i, number, status) AS (SELECT i, :first + i * :step,
+        CASE i % 100 WHEN 0 THEN 4 WHEN 1 THEN 5 ELSE 3 END FROM n)
 """
-_FILL_HISTORY = """
-WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count * :step)
-INSERT INTO history SELECT
-    :first + i, :at,
-    CASE i % :step WHEN 0 THEN 'JobSubmitted' WHEN 1 THEN 'JobLeased'
-        ELSE CASE i / 3 % 100 WHEN 0 THEN 'JobFailed' WHEN 1 THEN 'JobCancelled'
-            ELSE 'JobCompleted' END END,
-    :first + i - i % :step, CASE WHEN i % :step THEN 'w1' END,
-    CASE WHEN i % :step = 2 THEN :first + i - 1 END, CASE WHEN i % :step = 2 THEN 1 END,
-    CASE WHEN i % :step = 2 THEN 0.001 END, CASE WHEN i % :step = 1 THEN 'i1' END,
-    CASE WHEN i % :step = 2 AND i / 3 % 100 = 0 THEN 'failed' END,
-    CASE WHEN i % :step = 2 AND i / 3 % 100 = 0 THEN '{"error": "", "output": ""}' END
-FROM n
+_SUBMITS = """
+INSERT INTO submits SELECT
+    number, 'Echo', CAST(i AS TEXT), 0, 3, NULL, '', 'benchmark', 0, '', :at, NULL FROM job
 """
+_QUEUED = """
+INSERT INTO queued SELECT
+    number, :at, 1, 0, 0, 0, 0, 0, '', '', NULL, NULL, '', '', '' FROM job
+"""
+_ENDED = (
+    """
+INSERT INTO ended SELECT
+    number, :at, status, 1, 0, 0, 0, number + 1, 'w1', 'i1', :at, :at, CAST(i AS TEXT), '', ''
+FROM job
+""",
+    "INSERT INTO leases SELECT number + 1, :at, number, 'w1', 'i1' FROM job",
+    "INSERT INTO completions SELECT number + 2, number, 0.001 FROM job WHERE status = 3",
+    """
+INSERT INTO events SELECT
+    number + 2, :at, CASE status WHEN 4 THEN 'JobFailed' ELSE 'JobCancelled' END, number, 'w1',
+    number + 1, 1, 0.001, NULL, CASE status WHEN 4 THEN 'failed' END,
+    CASE status WHEN 4 THEN '{"error": "", "output": ""}' END
+FROM job WHERE status != 3
+""",
+)
 _FILL_LEDGER = """
 UPDATE ledger SET next_seq = :next_seq, latest = :at, totals = json_object(
     'submitted', :queued + :finished,
@@ -91,8 +95,8 @@ def fill(path: Path, queued: int, finished: int) -> str:
         for count, step in ((finished, 3), (queued, 1)):
             values = {"ledger": ledger, "count": count, "first": first, "step": step, "at": at}
             if count:
-                connection.execute(_FILL_JOBS, {**values, "queued": step == 1})
-                connection.execute(_FILL_HISTORY, values)
+                for statement in (_SUBMITS, *(_ENDED if step == 3 else (_QUEUED,))):
+                    connection.execute(_NUMBERS + statement, values)
             first += count * step
         totals = {"queued": queued, "finished": finished, "next_seq": first, "at": at}
         connection.execute(_FILL_LEDGER, totals)

@@ -194,7 +194,7 @@ def answered(call: Callable[[], Any]) -> Any:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.message)
 @pytest.mark.parametrize(
     "sql",
-    ["BEGIN", "INSERT INTO jobs", "INSERT INTO history", "UPDATE ledger", "COMMIT", "COMMIT "],
+    ["BEGIN", "INSERT INTO queued", "INSERT INTO submits", "UPDATE ledger", "COMMIT", "COMMIT "],
 )
 def test_a_call_hears_whether_it_certainly_did_not_happen(
     file: Path, disk: FaultyDisk, sql: str, fault: Fault

@@ -19,7 +19,7 @@ def test_a_running_masters_file_can_be_asked_and_not_changed(tmp_path: Path) -> 
         rows = ask(store, "SELECT payload, status FROM jobs")
         assert rows == Rows(("payload", "status"), (('"hello"', 3),))
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            ask(store, "DELETE FROM jobs")
+            ask(store, "DELETE FROM submits")
     assert ask(store, "SELECT count(*) FROM jobs").value == 1
 
 

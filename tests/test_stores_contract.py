@@ -129,8 +129,12 @@ def a_job(ledger_id: str, number: int, **given: Any) -> Job:
 
 
 def put(store: Store, *jobs: Job) -> None:
+    """Keep jobs as they are now; those that are new with the event that says so."""
     next_seq = max(job.number for job in jobs) + 1
-    keep(store, changes(jobs=tuple(job.row() for job in jobs), next_seq=next_seq))
+    new = [job for job in jobs if store.find(job.id) is None]
+    events = tuple(an_event(JobSubmitted, job.number, job) for job in new)
+    rows = tuple(job.row() for job in jobs)
+    keep(store, changes(jobs=rows, events=events, next_seq=next_seq))
 
 
 _SAMPLES: dict[str, Any] = {
@@ -148,11 +152,17 @@ def an_event(kind: type[Event], seq: int, job: Job) -> Event:
     """An event of this kind with a value in every field; what it says of ``job`` is true."""
     values = {field.name: _sample(field.type) for field in fields(kind)}
     asked = ("job_type", "payload", "priority", "max_attempts", "timeout", "key", "retry_of")
-    told = (*asked, "client", "client_seq", "result", *(["output"] if kind is JobCompleted else []))
+    told: list[str] = [*asked, "client", "client_seq", "result"]
+    values |= {"seq": seq, "at": NOW + seq}
+    if kind is JobSubmitted:
+        values["at"] = job.submitted_at
+    elif kind is JobCompleted:
+        values |= {"at": job.finished_at, "lease": job.reported}
+        told += ["worker", "attempts", "output"]
     values |= {name: getattr(job, name) for name in told if name in values}
     if "job_id" in values:
         values["job_id"] = job.id
-    return kind(**{**values, "seq": seq, "at": NOW + seq})
+    return kind(**values)
 
 
 def _sample(annotation: Any) -> Any:
@@ -200,7 +210,7 @@ def test_a_later_commit_replaces_the_row_of_a_job(medium: Medium) -> None:
 
 def test_every_kind_of_event_comes_back_as_it_was(medium: Medium) -> None:
     store, snapshot = medium.loaded()
-    job = a_job(snapshot.ledger_id, 1)
+    job = a_job(snapshot.ledger_id, 1, status=Status.COMPLETED)
     durable = [kind for kind in KINDS.values() if kind is not WorkerHeartbeat]
     events = tuple(an_event(kind, seq, job) for seq, kind in enumerate(durable, start=1))
     keep(store, changes(events=events, jobs=(job.row(),), next_seq=100))
@@ -379,7 +389,8 @@ class Past:
         """Keep a job with its two events: one that ended, unless the status is another."""
         number, ended = self.next_seq, status in TERMINAL
         self.now += 1.0
-        job = a_job(self.ledger_id, number, status=status, **{"key": f"key {number}", **given})
+        given = {"key": f"key {number}", "submitted_at": self.now, **given}
+        job = a_job(self.ledger_id, number, status=status, finished_at=self.now, **given)
         kinds = (JobSubmitted, JobCompleted if ended else JobLeased)
         events = [an_event(kind, number + n, job) for n, kind in enumerate(kinds)]
         events = [replace(event, at=self.now) for event in events]
@@ -532,7 +543,7 @@ def test_a_commit_that_fails_lets_nothing_go(tmp_path: Path) -> None:
     past = Past(medium, Retention(jobs=1))
     job = past.add()
     with pytest.raises(CommitFailed):
-        past.commit(events=(an_event(JobCompleted, 1, job),))  # a seq that is taken
+        past.commit(events=(an_event(JobCompleted, 2, job),))  # a seq that is taken
     past.store.load()
     assert past.jobs() == [job]
     assert past.store.first_seq() == 1

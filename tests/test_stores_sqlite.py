@@ -17,12 +17,12 @@ import pytest
 
 from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
 from nucleus.core.events import KINDS, Event, JobRequeued, JobSubmitted, WorkerHeartbeat
-from nucleus.core.job import JOB_FIELDS, Job, make_job_id
+from nucleus.core.job import JOB_FIELDS, Job
 from nucleus.core.lifecycle import Status
 from nucleus.core.limits import Limits
 from nucleus.core.snapshot import KeyRun, Totals, WorkerRow
 from nucleus.stores import SqliteStore
-from nucleus.stores.codec import COLUMNS
+from nucleus.stores.codec import COLUMNS, HISTORY
 from nucleus.stores.rows import ROWS
 from nucleus.stores.schema import MIGRATIONS, SCHEMA_VERSION
 from tests.core_support import keep
@@ -40,6 +40,12 @@ def store(file: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(file)) as store:
         store.load()
         yield store
+
+
+def job_of(store: SqliteStore, number: int, **given: Any) -> Job:
+    """A job of the ledger in ``store``."""
+    ledger_id = store._finder.execute("SELECT ledger_id FROM ledger").fetchone()[0]
+    return a_job(ledger_id, number, **given)
 
 
 def state_of(folder: Path) -> dict[str, tuple[str, int, int]]:
@@ -79,7 +85,7 @@ def _in_wal_mode_of_another_program(path: Path) -> None:
 def _ours(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         store.load()
-        put(store, a_job("x", 5))
+        put(store, job_of(store, 5))
 
 
 def _newer(path: Path) -> None:
@@ -230,14 +236,16 @@ PRAGMA journal_mode = WAL;
 def _of_version_1(path: Path) -> tuple[list[Job], list[Event]]:
     """Make a file as Nucleus made it before, with every kind of event; return what is in it."""
     done = a_job("abc123", 5, status=Status.COMPLETED, finished_at=NOW + 1 / 3)
-    jobs = [done, a_job("abc123", 6, status=Status.QUEUED, timeout=None, key="")]
+    waiting = a_job("abc123", 51, status=Status.QUEUED, timeout=None, key="")
+    jobs = [done, a_job("abc123", 50, key="", not_before=NOW + 1 / 7), waiting]
     durable = [kind for kind in KINDS.values() if kind is not WorkerHeartbeat]
     events = [an_event(kind, seq, done) for seq, kind in enumerate(durable, start=5)]
-    requeued: Any = an_event(JobRequeued, 50, done)
-    submitted: Any = an_event(JobSubmitted, 51, done)
+    requeued: Any = an_event(JobRequeued, 49, done)
     delayed = NOW + 0.123456789  # more digits than SQLite writes by default
     events.append(replace(requeued, not_before=delayed, suspect=False))
-    events.append(replace(submitted, not_before=submitted.at))
+    for job, not_before in ((jobs[1], delayed), (waiting, waiting.submitted_at)):
+        submitted: Any = an_event(JobSubmitted, job.number, job)
+        events.append(replace(submitted, not_before=not_before))
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(_SCHEMA_1)
         for job in jobs:
@@ -289,16 +297,19 @@ def test_a_file_of_version_1_is_brought_up_to_date(file: Path, tmp_path: Path) -
     SqliteStore(file).close()  # nothing is left to be done
 
 
-@pytest.mark.parametrize("statement", range(len(MIGRATIONS[1].split(";"))))
+@pytest.mark.parametrize(
+    ("version", "statement"),
+    [(version, place) for version in MIGRATIONS for place in range(MIGRATIONS[version].count(";"))],
+)
 def test_a_migration_that_fails_at_any_statement_leaves_the_file_usable(
-    file: Path, monkeypatch: pytest.MonkeyPatch, statement: int
+    file: Path, monkeypatch: pytest.MonkeyPatch, version: int, statement: int
 ) -> None:
     jobs, events = _of_version_1(file)
     before = _dump(file)
-    statements = MIGRATIONS[1].split(";")
+    statements = MIGRATIONS[version].split(";")
     statements.insert(statement, "INSERT INTO no_such_table VALUES (1)")
     with monkeypatch.context() as patch:
-        patch.setitem(MIGRATIONS, 1, ";".join(statements))
+        patch.setitem(MIGRATIONS, version, ";".join(statements))
         with pytest.raises(StoreRefused, match="no_such_table"):
             SqliteStore(file)
     assert _dump(file) == before
@@ -330,8 +341,9 @@ def test_the_columns_of_the_jobs_are_the_fields_of_a_job(store: SqliteStore) -> 
 
 
 def test_the_columns_of_the_history_are_those_that_are_written(store: SqliteStore) -> None:
-    columns = store._writer.execute("PRAGMA table_info(history)").fetchall()
-    assert tuple(column[1] for column in columns) == COLUMNS
+    for table, names in (("events", COLUMNS), ("history", HISTORY)):
+        columns = store._writer.execute(f"PRAGMA table_info({table})").fetchall()
+        assert tuple(column[1] for column in columns) == names
 
 
 # ---- the lock -------------------------------------------------------------------------
@@ -448,7 +460,7 @@ def test_commits_are_synchronous_in_wal_mode(store: SqliteStore, file: Path) -> 
 
 
 def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, file: Path) -> None:
-    done = a_job("x", 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5)
+    done = job_of(store, 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5)
     event = an_event(JobSubmitted, 5, done)
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
         reader.row_factory = sqlite3.Row
@@ -473,11 +485,11 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
 
 
 def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
-    first = a_job("x", 5)
+    first = job_of(store, 5)
     keep(
         store, changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5, first),), next_seq=6)
     )
-    second, again = a_job("x", 6), an_event(JobSubmitted, 5, first)  # a seq that is taken
+    second, again = job_of(store, 6), an_event(JobSubmitted, 5, first)  # a seq that is taken
     with pytest.raises(CommitFailed) as failure:
         keep(store, changes(jobs=(second.row(),), events=(again,), next_seq=7))
     assert failure.value.definite
@@ -491,16 +503,16 @@ def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
 
 @pytest.mark.parametrize("there", [1, ROWS - 1, 2 * ROWS])
 def test_a_change_of_a_job_that_is_not_in_the_file_fails(store: SqliteStore, there: int) -> None:
-    known = [a_job("x", number) for number in range(7, 7 + there)]
+    known = [job_of(store, number) for number in range(7, 7 + there)]
     put(store, *known)
-    changed = (*known, a_job("x", 6))
+    changed = (*known, job_of(store, 6))
     with pytest.raises(CommitFailed, match="not in the file") as failure:
         keep(store, changes(jobs=tuple(j.row() for j in changed), next_seq=known[-1].number + 1))
     assert failure.value.definite
 
 
 def test_rows_that_fill_several_statements_are_all_written(store: SqliteStore) -> None:
-    jobs = [a_job("x", number, payload=str(number)) for number in range(1, 2 * ROWS + 6)]
+    jobs = [job_of(store, number, payload=str(number)) for number in range(1, 2 * ROWS + 6)]
     put(store, *jobs)
     for job in jobs:
         job.status, job.lease, job.worker = Status.RUNNING, 1_000 + job.number, f"w{job.number}"
@@ -521,27 +533,29 @@ def test_a_commit_behind_a_foreign_lock_definitely_did_not_happen(
     store._writer.execute("PRAGMA busy_timeout = 50")
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
+        job = job_of(store, 5)
         with pytest.raises(CommitFailed, match="locked") as failure:
-            put(store, a_job("x", 5))
+            put(store, job)
         assert failure.value.definite
         with pytest.raises(CommitFailed, match="locked"):
             store.load()
         other.execute("ROLLBACK")
     store.load()
-    put(store, a_job("x", 5))
-    assert store.find(make_job_id("x", 5)) is not None
+    put(store, job)
+    assert store.find(job.id) == job
 
 
 def test_a_full_database_fails_the_commit_and_works_again_with_room(store: SqliteStore) -> None:
     pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
     store._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+    job = job_of(store, 5, output="x" * 100_000)
     with pytest.raises(CommitFailed, match="full"):
-        put(store, a_job("x", 5, output="x" * 100_000))
-    assert store.find(make_job_id("x", 5)) is None
+        put(store, job)
+    assert store.find(job.id) is None
     store._writer.execute("PRAGMA max_page_count = 100000")
     store.load()
-    put(store, a_job("x", 5, output="x" * 100_000))
-    assert store.find(make_job_id("x", 5)) is not None
+    put(store, job)
+    assert store.find(job.id) == job
 
 
 @pytest.fixture
@@ -580,7 +594,7 @@ def test_a_commit_of_an_older_master_is_fenced_after_it_waited_for_the_newer_one
     with closing(SqliteStore(file, take_over=True)) as newer:
         newer.load()
         with pytest.raises(Fenced):
-            put(store, a_job("x", 5))
+            put(store, job_of(store, 5))
         with pytest.raises(Fenced):
             store.load()
-        put(newer, a_job("x", 5))
+        put(newer, job_of(newer, 5))

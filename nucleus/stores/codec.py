@@ -1,8 +1,8 @@
-"""Events as rows of the ``history`` table and back.
+"""Events as rows of a store file, and back.
 
-The history does not say again what the row of the job says already (its type, payload,
-result …), so the events that happen to every job are short rows. What rarer events have
-beside is JSON text in the column ``detail``.
+The events that happen to every job have tables of their own, with what no row of the job says;
+the rarer ones share ``events``, and what only some of those have is JSON text in its column
+``detail``. All are read from the view ``history``.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from nucleus.core.events import KINDS, Event, JobSubmitted
+from nucleus.core.events import KINDS, Event, JobCompleted, JobLeased, JobSubmitted
 from nucleus.stores.rows import Insert
 from nucleus.stores.schema import LEDGER_ID_LENGTH
 
@@ -28,8 +28,9 @@ COLUMNS = (
     "reason",
     "detail",
 )
-JOB_COLUMNS = (
-    "id",
+"""Of the table ``events``."""
+
+_ASKED = (
     "job_type",
     "payload",
     "priority",
@@ -39,32 +40,17 @@ JOB_COLUMNS = (
     "client",
     "client_seq",
     "retry_of",
-    "result",
-    "output",
 )
-_ENDED = {"job_id", "client", "client_seq"}
-_FROM_JOB = {  # fields that are read from the job's row
-    "JobSubmitted": {*JOB_COLUMNS, "job_id"} - {"result", "output"},
-    "JobLeased": {"job_id"},
-    "JobRequeued": {"job_id"},
-    "JobCompleted": _ENDED | {"result", "output"},
-    "JobFailed": _ENDED,
-    "JobCancelled": _ENDED,
-}
+HISTORY = (*COLUMNS, "job_id", *_ASKED, "not_before", "result", "output")
+"""The columns of the view ``history``; what the rows of the job say comes after the others."""
+
+EVENTS_SQL = f"SELECT {', '.join(HISTORY)} FROM history WHERE seq >= ? ORDER BY seq LIMIT ?"
+# The number of a job is the end of its id; SQLite cuts it out faster than Python.
+_NUMBER = f"CAST(substr(?, {LEDGER_ID_LENGTH + 2}) AS INTEGER)"
 _TUPLES = ("job_types", "running")
-
-
-def _from_job(name: str) -> str:
-    """The column of the job, read for those kinds only that have it: it may be long."""
-    kinds = [kind for kind, names in _FROM_JOB.items() if name in names or name == "id"]
-    return f"CASE WHEN kind IN ({', '.join(map(repr, kinds))}) THEN jobs.{name} END"
-
-
-EVENTS_SQL = (
-    f"SELECT {', '.join(f'history.{name}' for name in COLUMNS)},"
-    f" {', '.join(map(_from_job, JOB_COLUMNS))}"
-    " FROM history LEFT JOIN jobs USING (number) WHERE seq >= ? ORDER BY seq LIMIT ?"
-)
+# What is read from the rows of the job.
+_ENDED = {"job_id", "client", "client_seq"}
+_FROM_JOB = {"JobRequeued": {"job_id"}, "JobFailed": _ENDED, "JobCancelled": _ENDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,52 +61,53 @@ class Codec:
     values: Callable[[Any], tuple[Any, ...]]
 
 
-def _codec(kind: str) -> Codec:
+def _submitted() -> Codec:
+    # Nearly every job may run at once, which need not be said.
+    places = dict.fromkeys(("number", "submitted_at", *_ASKED), "?")
+    insert = Insert("submits", {**places, "delayed_until": "nullif(?, ?)"})
+    return Codec(insert, attrgetter("seq", "at", *_ASKED, "not_before", "at"))
+
+
+def _narrow(table: str, seq: str, *names: str) -> Codec:
+    """A table of one kind; ``seq`` is the name of its key."""
+    places = {**dict.fromkeys((seq, *names), "?"), "number": _NUMBER}
+    return Codec(Insert(table, places), attrgetter("seq", *names, "job_id"))
+
+
+def _rare(kind: str) -> Codec:
     names = [field.name for field in fields(KINDS[kind])]
     from_job = _FROM_JOB.get(kind, set())
     columns = [name for name in names if name in COLUMNS]
     details = [name for name in names if name not in {*COLUMNS, *from_job}]
     places = {"kind": f"'{kind}'", **dict.fromkeys(columns, "?")}
-    if KINDS[kind] is JobSubmitted:
-        columns.append("seq")  # which is the number of the job
-        places["number"] = "?"
-    elif from_job:
-        # The number of a job is the end of its id; SQLite cuts it out faster than Python.
+    if from_job:
         columns.append("job_id")
-        places["number"] = f"CAST(substr(?, {LEDGER_ID_LENGTH + 2}) AS INTEGER)"
+        places["number"] = _NUMBER
     plain = attrgetter(*columns)
     if not details:
-        return Codec(Insert("history", places), plain)
-    places["detail"] = "?"
-    insert = Insert("history", places)
-    if KINDS[kind] is JobSubmitted:
-        return Codec(insert, lambda event: (*plain(event), _delay(event)))
+        return Codec(Insert("events", places), plain)
+    insert = Insert("events", {**places, "detail": "?"})
     return Codec(insert, lambda event: (*plain(event), _detail(event, details)))
 
 
 def _detail(event: Event, names: list[str]) -> str:
-    values = {name: getattr(event, name) for name in names}
-    return json.dumps(values)
+    return json.dumps({name: getattr(event, name) for name in names})
 
 
-def _delay(event: JobSubmitted) -> str | None:
-    """Nearly every job may run at once, which need not be said."""
-    return None if event.not_before == event.at else _detail(event, ["not_before"])
-
-
-CODECS = {cls: _codec(kind) for kind, cls in KINDS.items()}
+CODECS = {cls: _rare(kind) for kind, cls in KINDS.items()} | {
+    JobSubmitted: _submitted(),
+    JobLeased: _narrow("leases", "lease", "at", "worker", "incarnation"),
+    JobCompleted: _narrow("completions", "seq", "run_seconds"),
+}
 _FIELDS = {kind: tuple(field.name for field in fields(cls)) for kind, cls in KINDS.items()}
 
 
 def event_from_row(row: tuple[Any, ...]) -> Event:
     """The event in a row that :data:`EVENTS_SQL` found."""
-    own = dict(zip(COLUMNS, row, strict=False))
-    job = dict(zip(JOB_COLUMNS, row[len(COLUMNS) :], strict=True))
-    kind = own["kind"]
-    values = {"not_before": own["at"], **own, **json.loads(own["detail"] or "{}")}
-    values |= {name: job[name] for name in JOB_COLUMNS if name in _FROM_JOB.get(kind, ())}
-    values.setdefault("job_id", job["id"])
+    own = dict(zip(HISTORY, row, strict=True))
+    values = {**own, **json.loads(own["detail"] or "{}")}
     for name in _TUPLES:
         if name in values:
             values[name] = tuple(values[name])
+    kind = own["kind"]
     return KINDS[kind](*(values[name] for name in _FIELDS[kind]))

@@ -32,18 +32,13 @@ from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
 from nucleus.stores.lock import check_file, check_folder, hold_lock, still_holds
 from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
-from nucleus.stores.rows import Insert, Update, run_for
+from nucleus.stores.rows import run_for
 from nucleus.stores.schema import prepare
+from nucleus.stores.states import DISPATCHED, NEVER_DISPATCHED, drop_ended, listing, put_jobs
 
 BUSY_TIMEOUT = 1.0  # seconds; transactions begin on the event loop, which may not stand still
 
 _JOB_COLUMNS = ", ".join(JOB_FIELDS)
-_ADD_JOBS = Insert("jobs", dict.fromkeys(JOB_FIELDS, "?"))
-# What a client asked for never changes, so it is not written again.
-_ASKED = JOB_FIELDS.index("not_before")
-_CHANGE_JOBS = Update("jobs", JOB_FIELDS[_ASKED:], "number")
-_NUMBER = JOB_FIELDS.index("number")
-_DROP_JOB = "DELETE FROM jobs WHERE number = ?"
 _PUT_WORKER = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_WORKER = "DELETE FROM workers WHERE name = ?"
 _PUT_KEYS = "INSERT INTO key_runs VALUES (?, ?, ?, ?)"
@@ -53,34 +48,15 @@ _PUT_LEDGER = (
     "UPDATE ledger SET next_seq = ?, latest = ?, totals = ?, job_types = ?, first_seq = ?,"
     " trimmed_jobs = ? WHERE epoch = ?"
 )
+_OF_ENDED = f"kind IN ({', '.join(repr(kind.__name__) for kind in ENDINGS)})"
 _OLDEST = (  # what ``Past`` says of the oldest events
-    "SELECT seq, at, coalesce(jobs.number, 0), coalesce(length(detail), 0) +"
-    " CASE WHEN jobs.number IS NULL THEN 0"
-    " ELSE length(payload) + length(result) + length(error) + length(output) END"
-    " FROM history LEFT JOIN jobs ON jobs.number = history.number AND kind IN ({})"
-    " ORDER BY seq"
-).format(", ".join(f"'{kind.__name__}'" for kind in ENDINGS))
+    f"SELECT seq, at, CASE WHEN {_OF_ENDED} THEN number ELSE 0 END, coalesce(length(detail), 0) +"
+    " coalesce((SELECT length(payload) + length(result) + length(error) + length(output)"
+    f" FROM ended JOIN submits USING (number) WHERE number = history.number AND {_OF_ENDED}), 0)"
+    " FROM history WHERE seq >= (SELECT first_seq FROM ledger) ORDER BY seq"
+)
+_TRIM = ("leases WHERE lease", "completions WHERE seq", "events WHERE seq")
 MAX_NUMBER = 2**63 - 1  # of an SQLite row
-# Most live jobs were never dispatched. What their rows have beyond these columns is what every
-# new ``Job`` has, and half of the time that loading or adding takes would go into it.
-_NEW = JOB_FIELDS[: JOB_FIELDS.index("status")]
-_UNTOUCHED = Job("", 0, "", "", 0, 0, None, "", "", 0, "", 0.0, 0.0).row()[len(_NEW) :]
-_REST = zip(JOB_FIELDS[len(_NEW) :], _UNTOUCHED, strict=True)
-_ADD_NEW_JOBS = Insert(
-    "jobs",
-    {
-        **dict.fromkeys(_NEW, "?"),
-        **{name: "NULL" if value is None else repr(value) for name, value in _REST},
-    },
-)
-_NEVER_DISPATCHED = (
-    f"SELECT {', '.join(_NEW)} FROM jobs WHERE status = {Status.QUEUED:d} AND started_at IS NULL"
-    " ORDER BY number"
-)
-_DISPATCHED = (
-    f"SELECT {_JOB_COLUMNS} FROM jobs WHERE status IN ({Status.QUEUED:d}, {Status.RUNNING:d})"
-    " AND started_at IS NOT NULL"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +156,8 @@ class SqliteStore:
         )
 
     def _oldest(self) -> float:
-        row = self._writer.execute("SELECT at FROM history ORDER BY seq LIMIT 1").fetchone()
-        return row[0] if row else inf
+        row = self._writer.execute(f"{_OLDEST} LIMIT 1").fetchone()
+        return row[1] if row else inf
 
     def stage(self, changes: Changes) -> None:
         """Write ``changes`` into a transaction; nothing of it waits for the disk."""
@@ -208,20 +184,7 @@ class SqliteStore:
 
     def _write(self, changes: Changes) -> None:
         write = self._writer
-        new: list[tuple[Any, ...]] = []
-        dispatched: list[tuple[Any, ...]] = []  # at once
-        known: list[tuple[Any, ...]] = []
-        for row in changes.jobs:
-            if row[_NUMBER] < self._extent.next_seq:
-                known.append((*row[_ASKED:], row[_NUMBER]))
-            elif row[len(_NEW) :] == _UNTOUCHED:
-                new.append(row[: len(_NEW)])
-            else:
-                dispatched.append(row)
-        _ADD_JOBS.run(write, dispatched)  # first: the line is left by its head
-        _ADD_NEW_JOBS.run(write, new)
-        if _CHANGE_JOBS.run(write, known) != len(known):
-            raise sqlite3.IntegrityError("a job that changed is not in the file")
+        put_jobs(write, changes.jobs, self._extent.next_seq)
         # In runs of one kind, and in order: rows are appended, never inserted.
         for kind, events in groupby(changes.events, type):
             codec = CODECS[kind]
@@ -242,8 +205,9 @@ class SqliteStore:
             gone = self._retention.let_go(  # reads as far as it needs to
                 rows, changes.latest, kept.ended, changes.next_seq, added
             )
-        self._writer.execute("DELETE FROM history WHERE seq < ?", (gone.first_seq,))
-        self._writer.executemany(_DROP_JOB, ((number,) for number in gone.ended))
+        for events in _TRIM:
+            self._writer.execute(f"DELETE FROM {events} < ?", (gone.first_seq,))
+        drop_ended(self._writer, gone.ended)
         ended, trimmed = kept.ended - len(gone.ended), kept.trimmed + len(gone.ended)
         return _Extent(kept.next_seq, gone.first_seq, gone.oldest, ended, trimmed)
 
@@ -326,7 +290,7 @@ class SqliteStore:
         """A page of jobs, and whether there are more."""
         after = after or (MAX_NUMBER if newest_first else 0)
         values = after, limit + 1  # one more tells whether there are more
-        sql = _listing(statuses, newest_first)
+        sql = listing(statuses, newest_first)
         with self._reading(self._paging), closing(self._pager.execute(sql, values)) as rows:
             return page_of(rows, limit)
 
@@ -350,8 +314,8 @@ class SqliteStore:
         return seq
 
     def _live_jobs(self) -> list[Job]:
-        jobs = [_new_job(row) for row in self._writer.execute(_NEVER_DISPATCHED)]
-        jobs += [job_from_row(row) for row in self._writer.execute(_DISPATCHED)]
+        jobs = [_new_job(row) for row in self._writer.execute(NEVER_DISPATCHED)]
+        jobs += [job_from_row(row) for row in self._writer.execute(DISPATCHED)]
         jobs.sort(key=attrgetter("number"))
         return jobs
 
@@ -420,17 +384,6 @@ def _worker_row(
 ) -> WorkerRow:
     job_types, incarnations = tuple(json.loads(types)), tuple(json.loads(retired))
     return WorkerRow(name, inc, slots, job_types, at, status, incarnations, session)
-
-
-def _listing(statuses: frozenset[Status], newest_first: bool) -> str:
-    """SQL for jobs after a number, in order: a walk along an index for each status, merged."""
-    step, direction = ("<", "DESC") if newest_first else (">", "ASC")
-    conditions = [f"status = {status:d} AND" for status in statuses] or [""]
-    walks = (
-        f"SELECT {_JOB_COLUMNS} FROM jobs WHERE {condition} number {step} ?1"
-        for condition in conditions
-    )
-    return f"{' UNION ALL '.join(walks)} ORDER BY number {direction} LIMIT ?2"
 
 
 def _connect(path: Path) -> sqlite3.Connection:
