@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from nucleus.core.errors import CommitFailed, StoreRefused
 from nucleus.core.events import JobLeased
-from nucleus.core.job import JOB_FIELDS
+from nucleus.core.job import JOB_FIELDS, STATE_FIELDS
 from nucleus.core.ledger import Ledger
 from nucleus.core.outbox import Outbox
 from nucleus.core.snapshot import Changes
@@ -311,12 +312,11 @@ def content(file: Path) -> Content:
 
 def holds(content: Content, batch: Changes) -> bool:
     """Whether the batch is in the file."""
-    jobs, seqs = set(content["jobs"]), {row[0] for row in content["history"]}
-    places = [JOB_FIELDS.index(name) for name in ("id", "status", "attempts", "lease")]
-    told = {tuple(row[place] for place in places) for row in batch.jobs}
+    seqs = {row[0] for row in content["history"]}
+    state = itemgetter(*map(JOB_FIELDS.index, STATE_FIELDS))
     return (
         {event.seq for event in batch.events} <= seqs
-        and told <= {tuple(row[place] for place in places) for row in jobs}
+        and set(batch.states) <= set(map(state, content["jobs"]))
         and content["ledger"][0][0] == batch.next_seq
     )
 

@@ -150,8 +150,8 @@ def test_promise_1_a_master_that_lost_its_commit_gets_the_submits_again(queue: Q
     client.broken()
     news = client.answered(send(queue, client))
     queue.settle()
-    assert len(queue.disk.rows) == 3
-    assert {item.job_id for item in news if isinstance(item, Acknowledged)} == set(queue.disk.rows)
+    assert len(queue.rows()) == 3
+    assert {item.job_id for item in news if isinstance(item, Acknowledged)} == set(queue.rows())
 
 
 def test_a_refused_submit_is_news_and_the_others_go_on(queue: Queue) -> None:

@@ -238,7 +238,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.queue.history += self.batch.events
         for lost in self.queue.outbox.abandon(commit_issued=issued):
             if lost.definite and lost.effect in self.made:
-                assert lost.effect not in self.queue.disk.rows
+                assert lost.effect not in self.queue.rows()
         self.restart(0.0)
 
     @rule(set_back=st.sampled_from([0.0, 0.0, 30.0]))
@@ -259,7 +259,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def promise_1_nothing_acknowledged_disappears(self) -> None:
-        assert self.acknowledged <= self.queue.disk.rows.keys()
+        assert self.acknowledged <= self.queue.rows().keys()
 
     @invariant()
     def promise_2_a_job_has_at_most_one_accepted_result(self) -> None:
@@ -268,7 +268,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_has_ended_never_changes(self) -> None:
-        rows = self.queue.disk.rows
+        rows = self.queue.rows()
         assert all(rows[job_id] == row for job_id, row in self.ended.items())
         self.ended |= {job_id: row for job_id, row in rows.items() if job_from_row(row).ended}
 
@@ -292,7 +292,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert queue.ledger.counts()["QUEUED"] == queue.ledger.counts()["RUNNING"] == 0
 
     def ended_now(self) -> set[str]:
-        rows = self.queue.disk.rows
+        rows = self.queue.rows()
         return {job_id for job_id, row in rows.items() if job_from_row(row).ended}
 
 

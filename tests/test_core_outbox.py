@@ -4,6 +4,7 @@ import pytest
 
 from nucleus.core.errors import Fenced
 from nucleus.core.events import JobLeased
+from nucleus.core.job import job_number
 from nucleus.core.keys import Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.outbox import Abandoned
@@ -36,9 +37,9 @@ def test_what_happens_during_a_commit_forms_the_next_batch(queue: Queue) -> None
     first = queue.submit()
     batch = queue.begin()
     second = queue.submit()
-    assert [row[0] for row in batch.jobs] == [first]
+    assert [state[0] for state in batch.states] == [job_number(first)]
     queue.commit(batch)
-    assert [row[0] for row in queue.begin().jobs] == [second]
+    assert [state[0] for state in queue.begin().states] == [job_number(second)]
 
 
 def test_one_commit_at_a_time(queue: Queue) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nucleus.core.job import job_number
 from nucleus.core.keys import IDLE, WINDOW, Accepted
 from nucleus.core.lifecycle import Status
 from nucleus.core.limits import Limits
@@ -188,7 +189,7 @@ def test_promise_8_a_number_that_a_users_key_gave_a_job_keeps_it_when_the_key_is
     queue.settle()
     assert queue.offer(key="k", client="c", client_seq=1) == repeat
     queue.settle()
-    del queue.disk.rows[job_id], queue.disk.keys["k"]
+    del queue.disk.rows[job_number(job_id)], queue.disk.keys["k"]
     for _ in range(2):
         assert queue.offer(key="k", client="c", client_seq=1) == repeat
         queue.restart()
@@ -206,7 +207,7 @@ def test_promise_8_a_number_whose_key_was_in_conflict_is_not_that_jobs() -> None
     asked: dict[str, Any] = {"key": "k", "client": "c", "client_seq": 1}
     assert refused(queue.offer("2", **asked)) is Reason.KEY_CONFLICT
     queue.settle()
-    del queue.disk.rows[other], queue.disk.keys["k"]
+    del queue.disk.rows[job_number(other)], queue.disk.keys["k"]
     mine = queue.submit("2", **asked)
     assert queue.job(mine).payload == "2"
 

@@ -33,7 +33,7 @@ class Disk(MemoryStore):
     def stage(self, changes: Changes) -> None:
         """Note whether the batch has jobs."""
         super().stage(changes)
-        self._counts = bool(changes.jobs)
+        self._counts = bool(changes.states)
 
     def commit(self) -> None:
         """Note which thread this is, and be slow."""

@@ -82,7 +82,7 @@ def changes(**given: Any) -> Changes:
     """One commit's worth; whatever is not given is empty."""
     empty = Changes(
         events=(),
-        jobs=(),
+        states=(),
         workers=(),
         gone_workers=(),
         totals=Totals(),
@@ -133,8 +133,8 @@ def put(store: Store, *jobs: Job) -> None:
     next_seq = max(job.number for job in jobs) + 1
     new = [job for job in jobs if store.find(job.id) is None]
     events = tuple(an_event(JobSubmitted, job.number, job) for job in new)
-    rows = tuple(job.row() for job in jobs)
-    keep(store, changes(jobs=rows, events=events, next_seq=next_seq))
+    states = tuple(job.state() for job in jobs)
+    keep(store, changes(states=states, events=events, next_seq=next_seq))
 
 
 _SAMPLES: dict[str, Any] = {
@@ -213,7 +213,7 @@ def test_every_kind_of_event_comes_back_as_it_was(medium: Medium) -> None:
     job = a_job(snapshot.ledger_id, 1, status=Status.COMPLETED)
     durable = [kind for kind in KINDS.values() if kind is not WorkerHeartbeat]
     events = tuple(an_event(kind, seq, job) for seq, kind in enumerate(durable, start=1))
-    keep(store, changes(events=events, jobs=(job.row(),), next_seq=100))
+    keep(store, changes(events=events, states=(job.state(),), next_seq=100))
     assert store.history(1, 100) == list(events)
 
 
@@ -303,7 +303,7 @@ def test_history_comes_in_order_and_in_pages(medium: Medium) -> None:
     job = a_job(snapshot.ledger_id, 1)
     submitted = an_event(JobSubmitted, job.number, job)
     events = [submitted, *(an_event(JobRequeued, seq, job) for seq in range(2, 26))]
-    keep(store, changes(events=tuple(events[:10]), jobs=(job.row(),), next_seq=11))
+    keep(store, changes(events=tuple(events[:10]), states=(job.state(),), next_seq=11))
     keep(store, changes(events=tuple(events[10:]), next_seq=26))
     seen: list[Event] = []
     while page := store.history(seen[-1].seq + 1 if seen else 1, 7):
@@ -394,10 +394,9 @@ class Past:
         kinds = (JobSubmitted, JobCompleted if ended else JobLeased)
         events = [an_event(kind, number + n, job) for n, kind in enumerate(kinds)]
         events = [replace(event, at=self.now) for event in events]
-        for event in events:
-            self.totals.count(event)
+        self.totals.count(events)
         self.next_seq += 2
-        self.commit(events=tuple(events), jobs=(job.row(),))
+        self.commit(events=tuple(events), states=(job.state(),))
         return job
 
     def commit(self, **given: Any) -> None:
@@ -577,7 +576,7 @@ def test_a_store_that_was_taken_over_is_fenced(medium: Medium) -> None:
     event = an_event(JobSubmitted, 5, job)
     worker = WorkerRow("w", "i", 1, ("Echo",), NOW, "alive", ())
     with pytest.raises(Fenced):
-        keep(older, changes(jobs=(job.row(),), events=(event,), workers=(worker,), next_seq=9))
+        keep(older, changes(states=(job.state(),), events=(event,), workers=(worker,), next_seq=9))
     assert newer.find(job.id) is None
     assert newer.history(1, 10) == []
     after = medium.loaded()[1]

@@ -465,7 +465,7 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
         reader.row_factory = sqlite3.Row
         assert reader.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
-        keep(store, changes(jobs=(done.row(),), events=(event,), next_seq=6, job_types=("E",)))
+        keep(store, changes(states=(done.state(),), events=(event,), next_seq=6, job_types=("E",)))
         job = dict(reader.execute("SELECT * FROM jobs").fetchone())
         told = reader.execute("SELECT kind, count(*) FROM history GROUP BY kind").fetchall()
         history = dict(reader.execute("SELECT * FROM history").fetchone())
@@ -486,12 +486,10 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
 
 def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
     first = job_of(store, 5)
-    keep(
-        store, changes(jobs=(first.row(),), events=(an_event(JobSubmitted, 5, first),), next_seq=6)
-    )
+    put(store, first)
     second, again = job_of(store, 6), an_event(JobSubmitted, 5, first)  # a seq that is taken
     with pytest.raises(CommitFailed) as failure:
-        keep(store, changes(jobs=(second.row(),), events=(again,), next_seq=7))
+        keep(store, changes(states=(second.state(),), events=(again,), next_seq=7))
     assert failure.value.definite
     assert store.find(second.id) is None
     assert store.load().next_seq == 6
@@ -505,9 +503,9 @@ def test_a_commit_is_all_or_nothing(store: SqliteStore) -> None:
 def test_a_change_of_a_job_that_is_not_in_the_file_fails(store: SqliteStore, there: int) -> None:
     known = [job_of(store, number) for number in range(7, 7 + there)]
     put(store, *known)
-    changed = (*known, job_of(store, 6))
+    changed = tuple(job.state() for job in (*known, job_of(store, 6)))
     with pytest.raises(CommitFailed, match="not in the file") as failure:
-        keep(store, changes(jobs=tuple(j.row() for j in changed), next_seq=known[-1].number + 1))
+        keep(store, changes(states=changed, next_seq=known[-1].number + 1))
     assert failure.value.definite
 
 

@@ -42,16 +42,17 @@ def filled(path: Path, jobs: int, retention: Retention = Retention()) -> SqliteS
 def add(store: Store, ledger_id: str, places: range) -> None:
     """Keep the jobs at these places, each with its events."""
     kinds = JobSubmitted, JobLeased, JobCompleted
-    rows, events = [], []
+    states, events = [], []
     for place in places:
         number = EVENTS * place + 1
         job = a_job(ledger_id, number, status=STATUSES[place % len(STATUSES)], payload="1")
-        rows.append(job.row())
+        states.append(job.state())
         told = kinds if job.status in TERMINAL else kinds[:2]
         events += [an_event(kind, number + n, job) for n, kind in enumerate(told)]
     ended = sum(1 for place in range(places.stop) if STATUSES[place % 5] in TERMINAL)
     totals, next_seq = Totals(0, {"any": ended}), EVENTS * places.stop + 1
-    keep(store, changes(events=tuple(events), jobs=tuple(rows), totals=totals, next_seq=next_seq))
+    given = {"events": tuple(events), "states": tuple(states), "totals": totals}
+    keep(store, changes(next_seq=next_seq, **given))
 
 
 @contextmanager
@@ -156,9 +157,9 @@ def test_a_page_reads_no_text_that_it_has_no_room_for(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path / "it")) as store:
         ledger_id = store.load().ledger_id
         jobs = [a_job(ledger_id, n, payload="x" * 1_000_000) for n in range(1, 21)]
-        rows = tuple(job.row() for job in jobs)
+        states = tuple(job.state() for job in jobs)
         events = tuple(an_event(JobSubmitted, job.number, job) for job in jobs)
-        keep(store, changes(jobs=rows, events=events, next_seq=21))
+        keep(store, changes(states=states, events=events, next_seq=21))
         read = _bytes_read(store, lambda: store.page(0, 5_000, frozenset()))
         assert 2_000_000 <= read <= 4_000_000
         assert len(store.history(1, 1_000)) == 2

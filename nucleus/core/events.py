@@ -8,6 +8,10 @@ Every event has ``seq``, its number in the ledger (strictly increasing, never us
 Field names are shared by all kinds, so that one message and one table row fit every event.
 """
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
 from nucleus.core.facts import fact
 
 
@@ -157,6 +161,23 @@ class WorkerHeartbeat(Event):
     incarnation: str
     session: int
     running: tuple[int, ...]  # leases
+
+
+ENDINGS = (JobCompleted, JobFailed, JobCancelled)
+"""The last event of a job."""
+
+_TEXTS: dict[type[Event], Callable[[Any], tuple[str, ...]]] = {
+    JobSubmitted: lambda event: (event.payload,),
+    JobCompleted: attrgetter("result", "output"),
+    JobFailed: attrgetter("error", "output"),
+    JobRequeued: attrgetter("error", "output"),
+}
+
+
+def texts(event: Event) -> tuple[str, ...]:
+    """The texts in ``event`` of which somebody else chose the length."""
+    told = _TEXTS.get(type(event))
+    return told(event) if told else ()
 
 
 KINDS: dict[str, type[Event]] = {

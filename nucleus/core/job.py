@@ -89,7 +89,11 @@ class Job:
 
     def row(self) -> tuple[Any, ...]:
         """The fields as a tuple: a snapshot that later events do not change."""
-        return row_of(self)
+        return _row_of(self)
+
+    def state(self) -> tuple[Any, ...]:
+        """The number, and the fields that events after the first may change."""
+        return state_of(self)
 
     def asks_the_same(self, like: JobSpec, payload: str) -> bool:
         """Whether this could be a repeat of the request that made this job."""
@@ -99,10 +103,25 @@ class Job:
 JOB_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Job))
 # Plain integers: SQLite's driver takes several times as long over a bool or an enum member.
 _PLAIN = {"status": "status._value_", "front": "front.real", "suspect": "suspect.real"}
-row_of: Callable[[Job], tuple[Any, ...]] = attrgetter(*(_PLAIN.get(n, n) for n in JOB_FIELDS))
-"""What :meth:`Job.row` returns, for many jobs: without a method between."""
+_CHANGING = JOB_FIELDS.index("not_before")
+STATE_FIELDS: tuple[str, ...] = ("number", *JOB_FIELDS[_CHANGING:])
+_row_of: Callable[[Job], tuple[Any, ...]] = attrgetter(*(_PLAIN.get(n, n) for n in JOB_FIELDS))
+state_of: Callable[[Job], tuple[Any, ...]] = attrgetter(*(_PLAIN.get(n, n) for n in STATE_FIELDS))
+"""What :meth:`Job.state` returns, for many jobs: without a method between."""
 _STATUSES = {status.value: status for status in Status}
 _asked = attrgetter("job_type", "priority", "max_attempts", "timeout", "retry_of")
+
+
+asked_of: Callable[[JobSubmitted], tuple[Any, ...]] = attrgetter(
+    *("job_id", "seq", "job_type", "payload", "priority", "max_attempts", "timeout", "key"),
+    *("client", "client_seq", "retry_of", "at"),
+)
+"""The fields that never change, in the order of a job's row: those before its state."""
+
+
+def row_with(asked: tuple[Any, ...], state: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a job, from :func:`asked_of` (or the row that it had) and its state."""
+    return (*asked[:_CHANGING], *state[1:])
 
 
 def job_from_row(row: tuple[Any, ...]) -> Job:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from nucleus.core.events import Event, WorkerHeartbeat
-from nucleus.core.job import Job, evolve, row_of
+from nucleus.core.job import Job, evolve, state_of
 from nucleus.core.snapshot import Changes, KeyRun, Totals, WorkerRow
 from nucleus.core.worker import Worker
 
@@ -12,7 +12,8 @@ class Journal:
     """Numbers the events, applies them to their jobs, and counts them."""
 
     def __init__(self, next_seq: int, totals: Totals) -> None:
-        self.totals = totals
+        self._totals = totals
+        self._counted = 0  # of the events
         self.next_seq = next_seq
         self._events: list[Event] = []
         self._heartbeats: list[WorkerHeartbeat] = []
@@ -21,6 +22,13 @@ class Journal:
         self._gone: list[str] = []
         self._key_runs: list[KeyRun] = []
         self._forgotten_keys: list[tuple[str, int]] = []
+
+    @property
+    def totals(self) -> Totals:
+        """Counts since the ledger began."""
+        self._totals.count(self._events[self._counted :])
+        self._counted = len(self._events)
+        return self._totals
 
     def seq(self) -> int:
         """The next sequence number; each is given out once."""
@@ -36,15 +44,12 @@ class Journal:
 
     def emit(self, event: Event) -> None:
         """Note ``event``."""
-        self.totals.count(event)
         self._events.append(event)
 
-    def changed_alike(self, jobs: Mapping[str, Job], events: Sequence[Event]) -> None:
-        """Note jobs, by id, that ``events`` which count alike brought into being or changed."""
-        if events:
-            self._jobs.update(jobs)
-            self._events += events
-            self.totals.count(events[0], len(events))
+    def changed(self, jobs: Mapping[str, Job], events: Sequence[Event]) -> None:
+        """Note jobs, by id, that ``events`` have brought into being or changed."""
+        self._jobs.update(jobs)
+        self._events += events
 
     def change(self, job: Job, event: Event) -> None:
         """Note ``event``, and change ``job`` by it."""
@@ -85,7 +90,7 @@ class Journal:
         """Hand over everything since the last call."""
         changes = Changes(
             events=tuple(self._events),
-            jobs=tuple(map(row_of, self._jobs.values())),
+            states=tuple(map(state_of, self._jobs.values())),
             workers=tuple(worker_row(worker) for worker in self._workers.values()),
             gone_workers=tuple(self._gone),
             key_runs=tuple(self._key_runs),
@@ -104,6 +109,7 @@ class Journal:
             gathered.clear()
         self._key_runs.clear()
         self._forgotten_keys.clear()
+        self._counted = 0
 
 
 def worker_row(worker: Worker) -> WorkerRow:

@@ -32,6 +32,7 @@ from nucleus.core.checks import (
     unknown_job,
 )
 from nucleus.core.events import (
+    ENDINGS,
     JobCancelled,
     JobLeased,
     JobSubmitted,
@@ -45,7 +46,7 @@ from nucleus.core.events import (
 from nucleus.core.job import Job, JobSpec, Order, evolve, make_job_id, new_job
 from nucleus.core.journal import Journal
 from nucleus.core.keys import Accepted, Keys
-from nucleus.core.lifecycle import CANCELLED, QUEUED, TERMINAL, Status
+from nucleus.core.lifecycle import CANCELLED, QUEUED, Status
 from nucleus.core.limits import Limits
 from nucleus.core.refusals import Reason, Refusal, invalid
 from nucleus.core.roster import Roster
@@ -211,7 +212,7 @@ class Ledger:
         jobs = list(map(new_job, events))
         by_id = dict(zip(map(_id, jobs), jobs, strict=True))
         self._jobs.update(by_id)
-        self._journal.changed_alike(by_id, events)
+        self._journal.changed(by_id, events)
         self._ready.extend(jobs, now)
         self._keys.hold(jobs)
         if order.first_seq and jobs:
@@ -408,7 +409,7 @@ class Ledger:
             else:
                 jobs[job.id] = job
                 leases.append(self._lease(job, worker, now))
-        self._journal.changed_alike(jobs, leases)
+        self._journal.changed(jobs, leases)
         for worker in passed_over:
             self.roster.file(worker)
 
@@ -484,9 +485,9 @@ class Ledger:
 
     def forget_ended(self, changes: Changes) -> None:
         """Let go of the jobs that ended in ``changes``, which are committed now."""
-        for row in changes.jobs:
-            job = self._jobs.get(row[0])
-            if job is not None and job.status in TERMINAL and not self._journal.holds(job):
+        for event in changes.events:
+            job = self._jobs.get(event.job_id) if isinstance(event, ENDINGS) else None
+            if job is not None and job.ended and not self._journal.holds(job):
                 del self._jobs[job.id]
                 self._keys.let_go(job)
 

@@ -27,6 +27,10 @@ class Status(IntEnum):
     FAILED = 4
     CANCELLED = 5
 
+    # By its value: what ``Enum`` has for it is a function in Python, and every job is looked up
+    # by its status several times.
+    __hash__ = int.__hash__
+
 
 # To look a member up takes ten times as long as to compare with it.
 QUEUED, RUNNING, CANCELLED = Status.QUEUED, Status.RUNNING, Status.CANCELLED

@@ -9,15 +9,12 @@ A store trims within its commits, in steps that are in proportion to what a comm
 that no step holds anybody up and yet more can go than comes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TypeAlias
 
-from nucleus.core.events import JobCancelled, JobCompleted, JobFailed
-
-ENDINGS = (JobCompleted, JobFailed, JobCancelled)
-"""The last event of a job."""
+from nucleus.core.events import Event, texts
 
 DAY = 86_400.0  # seconds
 
@@ -69,6 +66,11 @@ class Retention:
                 gone.append(ended)
                 jobs -= 1
         return Departure(next_seq, inf, tuple(gone))
+
+
+def weight_of(events: Sequence[Event]) -> int:
+    """How much work it is to keep ``events``, with their texts."""
+    return weight(len(events), sum(len(text) for event in events for text in texts(event)))
 
 
 def weight(events: int, characters: int) -> int:

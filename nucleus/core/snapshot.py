@@ -3,7 +3,8 @@
 A store keeps these as they are and knows no rules.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +13,6 @@ from nucleus.core.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
-    JobLeased,
     JobRequeued,
     JobSubmitted,
     ResultRejected,
@@ -31,19 +31,17 @@ class Totals:
     requeued: dict[str, int] = field(default_factory=dict)  # by reason
     rejected: dict[str, int] = field(default_factory=dict)  # by reason
 
-    def count(self, event: Event, times: int = 1) -> None:
-        """Count what ``event`` tells, and others that count alike, ``times`` in all."""
-        kind = type(event)
-        if kind is JobLeased:
-            return
-        if kind is JobSubmitted:
-            self.submitted += times
-        elif status := _FINISHED.get(kind):
-            _add(self.finished, status, times)
-        elif isinstance(event, JobRequeued):
-            _add(self.requeued, event.reason, times)
-        elif isinstance(event, ResultRejected):
-            _add(self.rejected, event.reason, times)
+    def count(self, events: Sequence[Event]) -> None:
+        """Count what ``events`` tell."""
+        for kind, times in Counter(map(type, events)).items():
+            if kind is JobSubmitted:
+                self.submitted += times
+            elif status := _FINISHED.get(kind):
+                _add(self.finished, status, times)
+            elif kind is JobRequeued:
+                _add_reasons(self.requeued, (e for e in events if isinstance(e, JobRequeued)))
+            elif kind is ResultRejected:
+                _add_reasons(self.rejected, (e for e in events if isinstance(e, ResultRejected)))
 
     def copy(self) -> "Totals":
         """Totals that later events do not change."""
@@ -59,6 +57,11 @@ _FINISHED: dict[type[Event], str] = {
 
 def _add(counts: dict[str, int], name: str, times: int) -> None:
     counts[name] = counts.get(name, 0) + times
+
+
+def _add_reasons(counts: dict[str, int], events: Iterable[JobRequeued | ResultRejected]) -> None:
+    for event in events:
+        _add(counts, event.reason, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class Changes:
     """Everything that one commit makes durable."""
 
     events: tuple[Event, ...]
-    jobs: tuple[tuple[Any, ...], ...]  # rows (``Job.row``) of the jobs that changed
+    states: tuple[tuple[Any, ...], ...]  # ``Job.state`` of the jobs that are new or changed
     workers: tuple[WorkerRow, ...]  # the workers that changed
     gone_workers: tuple[str, ...]  # names of workers whose rows go
     totals: Totals

@@ -145,21 +145,22 @@ class Registry:
             return str(error)
         if job_type.schema is Any:
             return None
-        from pydantic import ValidationError
-
         try:
             self._adapter(job_type).validate_json(payload_json, strict=True)
-        except ValidationError:
-            return f"{shorten(payload_json.strip())} is not allowed"
-        except Exception as error:  # whatever a stranger's check raises
-            return f"{shorten(payload_json.strip())} cannot be checked ({error!r})"
+        except Exception as error:  # a stranger's check may raise whatever it likes
+            from pydantic import ValidationError
+
+            shown = shorten(payload_json.strip())
+            if isinstance(error, ValidationError):
+                return f"{shown} is not allowed"
+            return f"{shown} cannot be checked ({error!r})"
         return None
 
     def _adapter(self, job_type: JobType) -> "TypeAdapter[Any]":
-        from pydantic import TypeAdapter
-
         adapter = self._adapters.get(job_type.name)
         if adapter is None:
+            from pydantic import TypeAdapter
+
             adapter = self._adapters[job_type.name] = TypeAdapter(job_type.schema)
         return adapter
 

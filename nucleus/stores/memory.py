@@ -5,25 +5,24 @@ simulated master can crash and another can take over.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
 from typing import Any
 
 from nucleus.core.errors import Fenced
-from nucleus.core.events import Event
-from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number, make_job_id
+from nucleus.core.events import ENDINGS, Event, JobSubmitted
+from nucleus.core.job import JOB_FIELDS, Job, asked_of, job_from_row, job_number, row_with
 from nucleus.core.lifecycle import TERMINAL, Status
-from nucleus.core.retention import ENDINGS, Past, Retention, weight
+from nucleus.core.retention import Past, Retention, weight_of
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.numbers import NumbersByStatus
-from nucleus.stores.pages import page_of, text_size
+from nucleus.stores.pages import page_of
 
 KEPT_EVENTS = 200_000  # whatever the retention: a store must not fill the memory
 KEPT_JOBS = 100_000  # that have ended
 
-_NUMBER = JOB_FIELDS.index("number")
 _STATUS = JOB_FIELDS.index("status")
 _KEY = JOB_FIELDS.index("key")
 _seq = attrgetter("seq")
@@ -39,10 +38,10 @@ class MemoryDisk:
     latest: float = 0.0
     totals: Totals = field(default_factory=Totals)
     job_types: tuple[str, ...] = ()
-    rows: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # job id -> Job.row()
+    rows: dict[int, tuple[Any, ...]] = field(default_factory=dict)  # number -> Job.row()
     numbers: NumbersByStatus = field(default_factory=NumbersByStatus)  # of the jobs
     ended: int = 0  # how many of the jobs have ended
-    keys: dict[str, str] = field(default_factory=dict)  # user's key -> job id
+    keys: dict[str, int] = field(default_factory=dict)  # user's key -> number
     key_runs: dict[str, list[KeyRun]] = field(default_factory=dict)  # by client
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)  # with ascending seq
@@ -96,8 +95,9 @@ class MemoryStore:
 
     def _keep(self, changes: Changes) -> None:
         disk = self._disk
-        for row in changes.jobs:
-            self._keep_job(row)
+        asked = {e.seq: asked_of(e) for e in changes.events if isinstance(e, JobSubmitted)}
+        for state in changes.states:
+            self._keep_job(asked, state)
         disk.workers.update((row.name, row) for row in changes.workers)
         for name in changes.gone_workers:
             disk.workers.pop(name, None)
@@ -111,23 +111,23 @@ class MemoryStore:
         if self.overdue(changes.latest):
             self._trim(changes)
 
-    def _keep_job(self, row: tuple[Any, ...]) -> None:
-        disk, job_id = self._disk, row[0]
-        before = disk.rows.get(job_id)
-        disk.rows[job_id] = row
+    def _keep_job(self, asked: Mapping[int, tuple[Any, ...]], state: tuple[Any, ...]) -> None:
+        disk, number = self._disk, state[0]
+        before = disk.rows.get(number)
+        row = disk.rows[number] = row_with(before or asked[number], state)
         status = row[_STATUS]
         if before is None or before[_STATUS] != status:
             if before is not None:
-                disk.numbers.remove(before[_STATUS], row[_NUMBER])
-            disk.numbers.add(status, row[_NUMBER])
+                disk.numbers.remove(before[_STATUS], number)
+            disk.numbers.add(status, number)
             disk.ended += status in TERMINAL
         if row[_KEY]:
-            disk.keys[row[_KEY]] = job_id
+            disk.keys[row[_KEY]] = number
 
-    def _drop_job(self, job_id: str) -> None:
+    def _drop_job(self, number: int) -> None:
         disk = self._disk
-        row = disk.rows.pop(job_id)
-        disk.numbers.remove(row[_STATUS], row[_NUMBER])
+        row = disk.rows.pop(number)
+        disk.numbers.remove(row[_STATUS], number)
         disk.ended -= 1
         disk.keys.pop(row[_KEY], None)
 
@@ -139,14 +139,14 @@ class MemoryStore:
 
     def _trim(self, changes: Changes) -> None:
         disk = self._disk
-        added = weight(len(changes.events), sum(map(text_size, changes.jobs)))
+        added = weight_of(changes.events)
         gone = self._retention.let_go(
             map(_past, disk.events), changes.latest, disk.ended, disk.next_seq, added
         )
         del disk.events[: bisect_left(disk.events, gone.first_seq, key=_seq)]
         disk.first_seq = gone.first_seq
         for number in gone.ended:
-            self._drop_job(make_job_id(disk.ledger_id, number))
+            self._drop_job(number)
 
     def overdue(self, now: float) -> bool:
         """Whether more is kept than should be."""
@@ -161,13 +161,13 @@ class MemoryStore:
 
     def find(self, job_id: str) -> Job | None:
         """The job under this id."""
-        row = self._disk.rows.get(job_id)
-        return job_from_row(row) if row else None
+        row = self._disk.rows.get(job_number(job_id))
+        return job_from_row(row) if row and row[0] == job_id else None
 
     def find_key(self, key: str) -> Job | None:
         """The job submitted under this key."""
-        job_id = self._disk.keys.get(key)
-        return self.find(job_id) if job_id else None
+        number = self._disk.keys.get(key)
+        return job_from_row(self._disk.rows[number]) if number else None
 
     def page(
         self, after: int, limit: int, statuses: frozenset[Status], *, newest_first: bool = False
@@ -177,8 +177,7 @@ class MemoryStore:
         return page_of(self._rows(numbers), limit)
 
     def _rows(self, numbers: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-        rows, ledger_id = self._disk.rows, self._disk.ledger_id
-        return (rows[make_job_id(ledger_id, number)] for number in numbers)
+        return map(self._disk.rows.__getitem__, numbers)
 
     def history(self, from_seq: int, limit: int) -> list[Event]:
         """A page of events."""

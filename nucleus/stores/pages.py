@@ -14,7 +14,7 @@ _TEXTS = ("payload", "result", "error", "output")
 _texts = itemgetter(*map(JOB_FIELDS.index, _TEXTS))
 
 
-def text_size(row: Row) -> int:
+def _text_size(row: Row) -> int:
     """How many characters there are in those fields of a job that may be long."""
     return sum(map(len, _texts(row)))
 
@@ -29,6 +29,6 @@ def page_of(rows: Iterable[Row], limit: int) -> tuple[list[Job], bool]:
     for row in rows:
         if len(jobs) == limit or room <= 0:
             return jobs, True
-        room -= text_size(row)
+        room -= _text_size(row)
         jobs.append(job_from_row(row))
     return jobs, False

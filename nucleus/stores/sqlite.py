@@ -24,17 +24,17 @@ from sys import intern
 from typing import Any
 
 from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
-from nucleus.core.events import Event
+from nucleus.core.events import ENDINGS, Event
 from nucleus.core.job import JOB_FIELDS, Job, job_from_row, job_number
 from nucleus.core.lifecycle import Status
-from nucleus.core.retention import ENDINGS, Retention, weight
+from nucleus.core.retention import Retention, weight_of
 from nucleus.core.snapshot import Changes, KeyRun, Snapshot, Totals, WorkerRow
 from nucleus.stores.codec import CODECS, EVENTS_SQL, event_from_row
 from nucleus.stores.lock import check_file, check_folder, hold_lock, still_holds
-from nucleus.stores.pages import MAX_CHARACTERS, page_of, text_size
+from nucleus.stores.pages import MAX_CHARACTERS, page_of
 from nucleus.stores.rows import run_for
 from nucleus.stores.schema import prepare
-from nucleus.stores.states import DISPATCHED, NEVER_DISPATCHED, drop_ended, listing, put_jobs
+from nucleus.stores.states import DISPATCHED, NEVER_DISPATCHED, drop_ended, listing, put_states
 
 BUSY_TIMEOUT = 1.0  # seconds; transactions begin on the event loop, which may not stand still
 
@@ -184,7 +184,7 @@ class SqliteStore:
 
     def _write(self, changes: Changes) -> None:
         write = self._writer
-        put_jobs(write, changes.jobs, self._extent.next_seq)
+        put_states(write, changes.states, self._extent.next_seq)
         # In runs of one kind, and in order: rows are appended, never inserted.
         for kind, events in groupby(changes.events, type):
             codec = CODECS[kind]
@@ -200,10 +200,9 @@ class SqliteStore:
         kept = self._grown(changes)
         if not self._exceeds(kept, changes.latest):
             return kept
-        added = weight(len(changes.events), sum(map(text_size, changes.jobs)))
         with closing(self._writer.execute(_OLDEST)) as rows:
             gone = self._retention.let_go(  # reads as far as it needs to
-                rows, changes.latest, kept.ended, changes.next_seq, added
+                rows, changes.latest, kept.ended, changes.next_seq, weight_of(changes.events)
             )
         for events in _TRIM:
             self._writer.execute(f"DELETE FROM {events} < ?", (gone.first_seq,))

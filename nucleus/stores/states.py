@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nucleus.core.job import JOB_FIELDS, Job
+from nucleus.core.job import JOB_FIELDS, STATE_FIELDS, Job
 from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.stores.rows import Delete, Insert
 from nucleus.stores.schema import JOB_ID
@@ -26,22 +26,18 @@ _ORIGINS = {
 }
 """Where a job comes from, nearly always from the first."""
 
-_NUMBER = JOB_FIELDS.index("number")
-_STATUS = JOB_FIELDS.index("status")
-_STATE = JOB_FIELDS.index("not_before")
-_COLUMNS = (*JOB_FIELDS[_STATE:], "number")
-_ARRIVE = {table: Insert(table, dict.fromkeys(_COLUMNS, "?")) for table in _ORIGINS}
+_ARRIVE = {table: Insert(table, dict.fromkeys(STATE_FIELDS, "?")) for table in _ORIGINS}
 _LEAVE = {table: Delete(table, "number") for table in _ORIGINS}
 
 # Most live jobs were never dispatched. What their rows have beyond these columns is what every
 # new ``Job`` has, and half of the time that loading or adding takes would go into it.
-NEW = JOB_FIELDS[:_STATUS]
-_UNTOUCHED = Job("", 0, "", "", 0, 0, None, "", "", 0, "", 0.0, 0.0).row()[_STATUS:]
+_STATUS = STATE_FIELDS.index("status")
+_UNTOUCHED = Job("", 0, "", "", 0, 0, None, "", "", 0, "", 0.0, 0.0).state()[_STATUS:]
 _REST = {
     name: "NULL" if value is None else repr(value)
-    for name, value in zip(JOB_FIELDS[_STATUS:], _UNTOUCHED, strict=True)
+    for name, value in zip(STATE_FIELDS[_STATUS:], _UNTOUCHED, strict=True)
 }
-_ARRIVE_NEW = Insert("queued", {"number": "?", "not_before": "?", **_REST})
+_ARRIVE_NEW = Insert("queued", {**dict.fromkeys(STATE_FIELDS[:_STATUS], "?"), **_REST})
 
 
 def _select(columns: Iterable[str], table: str) -> str:
@@ -49,32 +45,32 @@ def _select(columns: Iterable[str], table: str) -> str:
     return f"SELECT {', '.join(names)} FROM {table} JOIN submits USING (number)"
 
 
-NEVER_DISPATCHED = f"{_select(NEW, 'queued')} WHERE started_at IS NULL ORDER BY number"
+_NEW = JOB_FIELDS[: JOB_FIELDS.index("status")]
+NEVER_DISPATCHED = f"{_select(_NEW, 'queued')} WHERE started_at IS NULL ORDER BY number"
 DISPATCHED = (
     f"{_select(JOB_FIELDS, 'queued')} WHERE started_at IS NOT NULL"
     f" UNION ALL {_select(JOB_FIELDS, 'running')}"
 )
 
 
-def put_jobs(
-    connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], next_number: int
+def put_states(
+    connection: sqlite3.Connection, states: Iterable[tuple[Any, ...]], next_number: int
 ) -> None:
-    """Write the rows (``Job.row``) of jobs; those from ``next_number`` on are new.
+    """Write the states (``Job.state``) of jobs; those from ``next_number`` on are new.
 
     Raises ``sqlite3.IntegrityError`` when one that is not new is not there.
     """
     new: list[tuple[Any, ...]] = []
     moved: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _ORIGINS}
-    for row in rows:
-        number = row[_NUMBER]
-        if number >= next_number and row[_STATUS:] == _UNTOUCHED:
-            new.append((number, row[_STATE]))
+    for state in states:
+        if state[0] >= next_number and state[_STATUS:] == _UNTOUCHED:
+            new.append(state[:_STATUS])
         else:
-            moved[_TABLES[row[_STATUS]]].append((*row[_STATE:], number))
-    for table, states in moved.items():
-        known = [state[-1] for state in states if state[-1] < next_number]
+            moved[_TABLES[state[_STATUS]]].append(state)
+    for table, arriving in moved.items():
+        known = [state[0] for state in arriving if state[0] < next_number]
         _leave(connection, known, _ORIGINS[table])
-        _ARRIVE[table].run(connection, states)
+        _ARRIVE[table].run(connection, arriving)
     _ARRIVE_NEW.run(connection, new)
 
 

@@ -8,15 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from nucleus.core.events import (
-    KINDS,
-    Event,
-    JobCompleted,
-    JobFailed,
-    JobRequeued,
-    JobSubmitted,
-    WorkerHeartbeat,
-)
+from nucleus.core.events import KINDS, Event, WorkerHeartbeat, texts
 from nucleus.rpc.chunks import size_of
 
 MAX_WATCHERS = 2_000  # of a thousand clients, one each, and as many again
@@ -153,11 +145,4 @@ _OF_CLIENTS = {cls for cls in KINDS.values() if "client" in cls.__dataclass_fiel
 
 def text_size(event: Event) -> int:
     """The bytes of text in an event of which somebody else chose the length."""
-    match event:
-        case JobCompleted():
-            return size_of(event.result) + size_of(event.output)
-        case JobSubmitted():
-            return size_of(event.payload)
-        case JobFailed() | JobRequeued():
-            return size_of(event.error) + size_of(event.output)
-    return 0
+    return sum(map(size_of, texts(event)))

@@ -102,8 +102,9 @@ def errors_are_not_kept(patch: Patch) -> None:
     """An error was told to the client; the table need not have it, too."""
 
     @patch.method(MemoryStore)
-    def _keep_job(real: Any, store: Any, row: tuple[Any, ...]) -> None:
-        real(store, tuple("" if str(value).startswith("worker ") else value for value in row))
+    def _keep_job(real: Any, store: Any, asked: Any, state: tuple[Any, ...]) -> None:
+        without = ("" if str(value).startswith("worker ") else value for value in state)
+        real(store, asked, tuple(without))
 
 
 @mutant("totals-are-true")
