@@ -370,9 +370,10 @@ def _check_ready(ledger: Ledger, jobs: dict[str, Job]) -> None:
     ready = ledger._ready
     assert isinstance(ready, ReadyQueue)
     waiting = {
-        job_type: [job for rank in ranks for line in (rank.front, rank.fresh) for job in line]
-        for job_type, ranks in ready._by_type.items()
+        job_type: [job for where in stands for job in ready._lines[where]]
+        for job_type, stands in ready._by_type.items()
     }
+    assert {where for stands in ready._by_type.values() for where in stands} == set(ready._lines)
     delayed = [job.id for job in ready._delayed]
     queued = {job.id for job in jobs.values() if job.status is Status.QUEUED}
     places = Counter(job.id for line in waiting.values() for job in line)

@@ -158,9 +158,7 @@ def test_many_cancelled_jobs_do_not_pile_up_in_the_queue(queue: Queue) -> None:
         queue.settle()
     ready = queue.ledger._ready
     assert isinstance(ready, ReadyQueue)
-    ranks = [rank for ranks in ready._by_type.values() for rank in ranks]
-    lines = [*(line for rank in ranks for line in (rank.front, rank.fresh)), ready._delayed]
-    assert sum(map(len, lines)) < 250
+    assert sum(map(len, (*ready._lines.values(), ready._delayed))) < 250
     queue.join("w")
     assert leased_one_by_one(queue) == kept
 

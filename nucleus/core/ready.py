@@ -16,7 +16,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from operator import attrgetter, neg
+from operator import attrgetter
 from typing import Any
 
 from nucleus.core.job import Job
@@ -90,62 +90,25 @@ class _Line:
             heapify(self._others)
 
 
-class _Rank:
-    """Jobs of one type and one priority: those that were re-queued, and behind them the rest."""
-
-    def __init__(self) -> None:
-        self.front = _Line(_submitted)
-        self.fresh = _Line(_runs_from)
-
-    def line(self, job: Job) -> _Line:
-        return self.front if job.front else self.fresh
-
-    def head(self) -> Job | None:
-        return self.front.head() or self.fresh.head()
-
-    def sweep(self, live: int) -> None:
-        self.front.sweep(live)
-        self.fresh.sweep(live)
-
-    def waiting_since(self) -> float | None:
-        # Few stand at the front, at most what lost workers held, and in another order.
-        times = [job.not_before for job in self.front if job.status is QUEUED]
-        first = self.fresh.head()
-        return min([*times, first.not_before] if first else times, default=None)
+Stand = tuple[str, int, bool]  # a job type, a priority, whether at the front
 
 
-class _Ranks:
-    """Jobs of one type, by priority."""
+def stand(job: Job) -> Stand:
+    """In which line a queued job stands."""
+    return job.job_type, job.priority, job.front
 
-    def __init__(self) -> None:
-        self._by_priority: dict[int, _Rank] = {}
-        self._priorities: list[int] = []  # the highest first
 
-    def __iter__(self) -> Iterator[_Rank]:
-        return iter(self._by_priority.values())
-
-    def line(self, job: Job) -> _Line:
-        """Where ``job`` stands, or has to stand."""
-        rank = self._by_priority.get(job.priority)
-        if rank is None:
-            rank = self._by_priority[job.priority] = _Rank()
-            insort(self._priorities, job.priority, key=neg)
-        return rank.line(job)
-
-    def head(self) -> Job | None:
-        while self._priorities:
-            job = self._by_priority[self._priorities[0]].head()
-            if job is not None:
-                return job
-            del self._by_priority[self._priorities.pop(0)]
-        return None
+def _turn(where: Stand) -> tuple[int, bool]:
+    """Of the lines of a type the one with the smallest is next."""
+    return -where[1], not where[2]
 
 
 class ReadyQueue:
     """Queued jobs by job type, in the order in which they are to be leased."""
 
     def __init__(self) -> None:
-        self._by_type: dict[str, _Ranks] = {}
+        self._lines: dict[Stand, _Line] = {}
+        self._by_type: dict[str, list[Stand]] = {}  # in the order of their turns
         self._delayed = _Line(_runs_from)
         self._length = 0
         self._size = 0
@@ -173,26 +136,37 @@ class ReadyQueue:
         self._size += sum(map(len, map(_payload, jobs)))
 
     def _line(self, job: Job) -> _Line:
-        ranks = self._by_type.get(job.job_type)
-        if ranks is None:
-            ranks = self._by_type[job.job_type] = _Ranks()
-        return ranks.line(job)
+        where = stand(job)
+        line = self._lines.get(where)
+        if line is None:
+            line = self._lines[where] = _Line(_submitted if where[2] else _runs_from)
+            insort(self._by_type.setdefault(job.job_type, []), where, key=_turn)
+        return line
+
+    def _head(self, job_type: str) -> Job | None:
+        stands = self._by_type[job_type]
+        while stands:
+            job = self._lines[stands[0]].head()
+            if job is not None:
+                return job
+            del self._lines[stands.pop(0)]
+        return None
 
     @property
     def startable(self) -> bool:
         """Whether any job may run now."""
-        return any(ranks.head() for ranks in self._by_type.values())
+        return any(map(self._head, self._by_type))
 
     def cancelled(self, job: Job) -> None:
         """Note that ``job`` left the queue from where it stood."""
         self._left(job)
-        for rank in self._by_type.get(job.job_type, ()):
-            rank.sweep(self._length)
+        for where in self._by_type.get(job.job_type, ()):
+            self._lines[where].sweep(self._length)
         self._delayed.sweep(self._length)
 
     def wake(self, now: float) -> None:
         """Let in the delayed jobs whose time has come, and drop lines that are empty."""
-        for job_type in [t for t, ranks in self._by_type.items() if not ranks.head()]:
+        for job_type in [name for name in self._by_type if not self._head(name)]:
             del self._by_type[job_type]
         while (job := self._delayed.head()) and job.not_before <= now:
             self._delayed.pop()
@@ -201,8 +175,8 @@ class ReadyQueue:
     def head(self, job_types: Collection[str]) -> Job | None:
         """The next job of these types, or ``None``; it stays where it is."""
         first: Job | None = None
-        for job_type, ranks in self._by_type.items():
-            job = ranks.head() if job_type in job_types else None
+        for job_type in self._by_type:
+            job = self._head(job_type) if job_type in job_types else None
             if job is not None and (first is None or place(job) < place(first)):
                 first = job
         return first
@@ -221,8 +195,16 @@ class ReadyQueue:
 
         ``None`` when nothing waits but for its time.
         """
-        times = (rank.waiting_since() for ranks in self._by_type.values() for rank in ranks)
-        return min((time for time in times if time is not None), default=None)
+        oldest = (job for where in self._lines for job in self._oldest(where))
+        return min((job.not_before for job in oldest), default=None)
+
+    def _oldest(self, where: Stand) -> Sequence[Job]:
+        """Those in a line among which the longest-waiting one is."""
+        line = self._lines[where]
+        if where[2]:  # few, at most what lost workers held, and in another order
+            return [job for job in line if job.status is QUEUED]
+        first = line.head()
+        return (first,) if first else ()
 
 
 def place(job: Job) -> tuple[Any, ...]:

@@ -257,13 +257,13 @@ def suspects_are_prefetched(patch: Patch) -> None:
 @mutant("priority-goes-first")
 def priority_one_is_the_highest(patch: Patch) -> None:
     """The smaller the number, the more important the job."""
-    patch.replace(ready, "neg", int)
+    patch.replace(ready, "_turn", lambda where: (where[1], not where[2]))
 
 
 @mutant("requeued-goes-before-new")
 def what_comes_back_stands_behind(patch: Patch) -> None:
     """A job that comes back has had its turn, so the others go first."""
-    patch.replace(ready._Rank, "line", lambda rank, job: rank.fresh)
+    patch.replace(ready, "stand", lambda job: (job.job_type, job.priority, False))
     patch.replace(
         ready, "_runs_from", lambda job: (inf if job.front else job.not_before, job.number)
     )
