@@ -145,4 +145,4 @@ _OF_CLIENTS = {cls for cls in KINDS.values() if "client" in cls.__dataclass_fiel
 
 def text_size(event: Event) -> int:
     """The bytes of text in an event of which somebody else chose the length."""
-    return sum(map(size_of, texts(event)))
+    return size_of("".join(texts(event)))
