@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields, replace
@@ -16,7 +17,15 @@ from typing import Any
 import pytest
 
 from nucleus.core.errors import CommitFailed, Fenced, StoreRefused
-from nucleus.core.events import KINDS, Event, JobRequeued, JobSubmitted, WorkerHeartbeat
+from nucleus.core.events import (
+    KINDS,
+    Event,
+    JobCompleted,
+    JobLeased,
+    JobRequeued,
+    JobSubmitted,
+    WorkerHeartbeat,
+)
 from nucleus.core.job import JOB_FIELDS, Job
 from nucleus.core.lifecycle import Status
 from nucleus.core.limits import Limits
@@ -274,9 +283,14 @@ def _tables(path: Path) -> dict[str, Any]:
         }
 
 
-def test_a_file_of_version_1_is_brought_up_to_date(file: Path, tmp_path: Path) -> None:
+def test_a_file_of_version_1_is_brought_up_to_date(
+    file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     jobs, events = _of_version_1(file)
+    caplog.set_level("INFO", "nucleus.store")
     with closing(SqliteStore(file)) as store:
+        said = [record.getMessage() for record in caplog.records]
+        assert said == [f"store {file}: from schema {n} to {n + 1}" for n in (1, 2)]
         snapshot = store.load()
         assert (snapshot.ledger_id, snapshot.epoch, snapshot.next_seq) == ("abc123", 8, 100)
         assert (snapshot.latest, snapshot.job_types) == (1000000.5, ("Echo",))
@@ -459,16 +473,21 @@ def test_commits_are_synchronous_in_wal_mode(store: SqliteStore, file: Path) -> 
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, file: Path) -> None:
-    done = job_of(store, 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5)
-    event = an_event(JobSubmitted, 5, done)
+def test_plain_sql_reads_the_views_while_a_master_writes(store: SqliteStore, file: Path) -> None:
+    done = job_of(
+        store, 5, status=Status.COMPLETED, payload="[3]", result="9", finished_at=7.5, reported=8
+    )
+    kinds = (JobSubmitted, JobLeased, JobRequeued, JobLeased, JobCompleted)
+    events: Any = tuple(an_event(kind, seq, done) for seq, kind in enumerate(kinds, start=5))
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
         reader.row_factory = sqlite3.Row
         assert reader.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
-        keep(store, changes(states=(done.state(),), events=(event,), next_seq=6, job_types=("E",)))
+        given: dict[str, Any] = {"next_seq": 10, "job_types": ("E",)}
+        keep(store, changes(states=(done.state(),), events=events, **given))
         job = dict(reader.execute("SELECT * FROM jobs").fetchone())
         told = reader.execute("SELECT kind, count(*) FROM history GROUP BY kind").fetchall()
-        history = dict(reader.execute("SELECT * FROM history").fetchone())
+        of_job = "SELECT * FROM history WHERE job_id = ? ORDER BY seq"
+        first, lease, requeued, _, last = reader.execute(of_job, (done.id,)).fetchall()
         ledger = dict(reader.execute("SELECT * FROM ledger").fetchone())
         latest = "SELECT id, payload, result FROM jobs WHERE status = 3 ORDER BY number DESC"
         assert [tuple(row) for row in reader.execute(latest)] == [(done.id, "[3]", "9")]
@@ -477,10 +496,14 @@ def test_plain_sql_reads_the_tables_while_a_master_writes(store: SqliteStore, fi
     for column in ("submitted_at", "started_at", "finished_at"):
         assert job[column] == getattr(done, column)
     assert (job["number"], job["status"]) == (5, 3)
-    assert [tuple(row) for row in told] == [("JobSubmitted", 1)]
-    assert (history["seq"], history["at"], history["number"]) == (5, event.at, 5)
-    assert (history["worker"], history["lease"]) == (None, None)
-    assert ledger["epoch"] == 1 and ledger["next_seq"] == 6 and len(ledger["ledger_id"]) == 6
+    assert dict(map(tuple, told)) == Counter(kind.__name__ for kind in kinds)
+    assert (first["seq"], first["at"], first["payload"]) == (5, done.submitted_at, "[3]")
+    assert (first["worker"], first["lease"], first["result"]) == (None, None, None)
+    assert (lease["seq"], lease["worker"], lease["payload"]) == (6, events[1].worker, None)
+    assert json.loads(requeued["detail"])["not_before"] == events[2].not_before
+    assert (last["at"], last["lease"], last["result"]) == (7.5, 8, "9")
+    assert {row["number"] for row in (first, lease, requeued, last)} == {5}
+    assert ledger["epoch"] == 1 and ledger["next_seq"] == 10 and len(ledger["ledger_id"]) == 6
     assert json.loads(ledger["totals"])["submitted"] == 0
 
 

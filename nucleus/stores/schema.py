@@ -3,11 +3,14 @@
 ``docs/architecture.md`` documents them: they are there to be read with plain SQL.
 """
 
+import logging
 import secrets
 import sqlite3
 from pathlib import Path
 
 from nucleus.core.errors import StoreRefused
+
+logger = logging.getLogger("nucleus.store")
 
 APPLICATION_ID = 0x4E55434C  # "NUCL", so that other people's databases are not taken over
 SCHEMA_VERSION = 3
@@ -202,6 +205,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             if _version(connection) == 0:
                 _create(connection)
             for version in range(_version(connection), SCHEMA_VERSION):
+                logger.info("store %s: from schema %d to %d", path, version, version + 1)
                 _run(connection, MIGRATIONS[version])
                 _set_version(connection, version + 1)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
