@@ -31,11 +31,10 @@ class Life:
 
 
 _EVENTS = """
-SELECT history.seq, history.kind, jobs.id AS job_id, jobs.job_type, jobs.payload,
-    jobs.max_attempts, jobs.key, jobs.client, jobs.client_seq, history.worker, history.lease,
-    history.reason, history.attempts, json_extract(history.detail, '$.front') AS front,
-    json_extract(history.detail, '$.epoch') AS epoch
-FROM history LEFT JOIN jobs USING (number) WHERE history.seq > ? ORDER BY history.seq
+SELECT seq, kind, job_id, job_type, payload, max_attempts, key, client, client_seq, worker, lease,
+    reason, attempts, json_extract(detail, '$.front') AS front,
+    json_extract(detail, '$.epoch') AS epoch
+FROM history WHERE seq > ? ORDER BY seq
 """
 _LIFE = "SELECT id, job_type, payload, max_attempts, status, attempts, lease, worker, front"
 
