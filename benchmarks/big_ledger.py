@@ -93,7 +93,7 @@ def fill(path: Path, queued: int, finished: int) -> str:
         connection.execute("BEGIN")
         first = 1
         for count, step in ((finished, 3), (queued, 1)):
-            values = {"ledger": ledger, "count": count, "first": first, "step": step, "at": at}
+            values = {"count": count, "first": first, "step": step, "at": at}
             if count:
                 for statement in (_SUBMITS, *(_ENDED if step == 3 else (_QUEUED,))):
                     connection.execute(_NUMBERS + statement, values)

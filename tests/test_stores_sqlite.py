@@ -313,7 +313,11 @@ def test_a_file_of_version_1_is_brought_up_to_date(
 
 @pytest.mark.parametrize(
     ("version", "statement"),
-    [(version, place) for version in MIGRATIONS for place in range(MIGRATIONS[version].count(";"))],
+    [
+        (version, place)
+        for version, sql in MIGRATIONS.items()
+        for place in range(sql.count(";") + 1)
+    ],
 )
 def test_a_migration_that_fails_at_any_statement_leaves_the_file_usable(
     file: Path, monkeypatch: pytest.MonkeyPatch, version: int, statement: int

@@ -40,6 +40,9 @@ CREATE TABLE key_runs (
 # SQLite looks into the parts of such a view for what it is asked only where their columns are of
 # the same type. A "+" takes the type of a column away; in "+number >=" it leaves the key to what
 # the reader asks for.
+#
+# It is what version 3 made, and its migration makes the same: a later version that changes any
+# of it brings a text of its own, and leaves this one to the migration.
 JOB_ID = "(SELECT ledger_id FROM ledger) || printf('-%010d', number)"
 _ASKED = """
     job_type, payload, priority, max_attempts, timeout, key, client, client_seq, retry_of,
