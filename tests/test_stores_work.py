@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nucleus.core.events import Event, JobCompleted, JobLeased, JobSubmitted
+from nucleus.core.events import Event, JobCompleted, JobLeased, JobRequeued, JobSubmitted
 from nucleus.core.job import make_job_id
 from nucleus.core.lifecycle import TERMINAL, Status
 from nucleus.core.retention import Retention
@@ -197,6 +197,25 @@ def test_the_file_does_not_grow_when_as_much_goes_as_comes(tmp_path: Path) -> No
         assert store.first_seq() > EVENTS * 10_000
         per_job = before / (3_000 * 2 // 5 + 500)
         assert pages() <= 1.2 * per_job * (live + 500)
+
+
+def test_what_was_trimmed_is_in_no_table(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "it")) as store:
+        job = a_job(store.load().ledger_id, 1, status=Status.COMPLETED)
+        kinds = JobSubmitted, JobLeased, JobRequeued, JobCompleted
+        events = tuple(an_event(kind, seq, job) for seq, kind in enumerate(kinds, start=1))
+        given: dict[str, Any] = {"totals": Totals(1, {"any": 1}), "next_seq": 5}
+        tables = ("submits", "ended", "leases", "completions", "events")
+
+        def rows() -> list[int]:
+            counts = (f"SELECT count(*) FROM {table}" for table in tables)
+            return [store._writer.execute(sql).fetchone()[0] for sql in counts]
+
+        keep(store, changes(events=events, states=(job.state(),), **given))
+        assert rows() == [1] * len(tables)
+        store._retention = Retention(events=0)
+        keep(store, changes(**given))
+        assert rows() == [0] * len(tables)
 
 
 # ---- memory ---------------------------------------------------------------------------
